@@ -1,0 +1,30 @@
+/** Version of the extension API, for the semver range in Extension.api. */
+export { API_VERSION } from './extensions/version.js';
+export { z } from 'zod';
+export type { Admission, Authenticator, Credential, LoginAttempt, LoginService } from './auth/login.js';
+export type { Session } from './auth/session.js';
+export { duration, durations, parseDuration, parseSize, size } from './config/units.js';
+export type { User } from './db/users.js';
+export { type ErrorCode, HubError, toHubError } from './errors.js';
+export type { ActionType } from './events/action.js';
+export { type Delivery, DeliveryFailure, PermanentFailure, type Receipt } from './events/delivery.js';
+export type { Rule, RuleAction, RuleConditions } from './events/rules.js';
+export { EVENT_TYPES, type EventType, type EventTypes, type HubEvent, matchesType } from './events/types.js';
+export { defineExtension, type EventHandler, type Extension, type ExtensionHost } from './extensions/extension.js';
+export { GUARDED_ACTIONS, type Guard, type GuardedAction, type GuardedActionName, type GuardedActions } from './guards.js';
+export { randomToken, uuidv7 } from './ids.js';
+export { type Logger, printable } from './log.js';
+export type { ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
+export type { SessionInfo, SessionSnapshot, TransferSnapshot } from './session-info.js';
+export type {
+  BackendType,
+  FileAttributes,
+  FileInfo,
+  HashAlgorithm,
+  OpenFlags,
+  StorageBackend,
+  StorageFeatures,
+  StorageHandle,
+} from './storage/backend.js';
+export type { Transfer } from './vfs/transfer.js';
+export type { VirtualFileSystem } from './vfs/virtual-file-system.js';

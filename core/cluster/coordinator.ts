@@ -1,0 +1,30 @@
+import type { SessionSnapshot } from '../session-info.js';
+
+/** Messages that processes send each other. Best effort: losing one costs freshness, never correctness. */
+export interface Broadcasts {
+  'deliveries.waiting': Record<string, never>;
+  'records.changed': { readonly table: string; readonly id?: string };
+  'session.end': { readonly session: string; readonly reason: string };
+}
+
+/** A slot, held until release() or until the process that holds it dies. */
+export interface Lease {
+  /** Replaces what holders() shows. */
+  update(snapshot: SessionSnapshot): void;
+  release(): Promise<void>;
+}
+
+/** What the processes of a machine, and the machines of a cluster, know in common. Abstract classes serve as tsyringe tokens. */
+export abstract class Coordinator {
+  /** Takes one of the `limit` slots of `group`, or resolves to undefined when all are taken. */
+  abstract acquire(group: string, limit: number, snapshot?: SessionSnapshot | (() => SessionSnapshot)): Promise<Lease | undefined>;
+  /** The snapshots of every lease in `group`, on every node. */
+  abstract holders(group: string): Promise<readonly SessionSnapshot[]>;
+  /** Counts one occurrence; resolves to the number in the last `windowMs`. For failed logins and request rates. */
+  abstract count(key: string, windowMs: number): Promise<number>;
+  /** Sends to every process, this one included. */
+  abstract broadcast<T extends keyof Broadcasts>(topic: T, message: Broadcasts[T]): void;
+  /** Returns a function that stops listening. */
+  abstract listen<T extends keyof Broadcasts>(topic: T, listener: (message: Broadcasts[T]) => void): () => void;
+  abstract close(): Promise<void>;
+}

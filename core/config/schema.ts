@@ -1,0 +1,88 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { LOG_LEVELS } from '../log.js';
+import { duration, durations } from './units.js';
+
+const RETRY = ['5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h'];
+
+/**
+ * Every option of the core. Protocols and extensions bring their own schema, found at `protocols.<name>` and
+ * `extensions.<name>`. Each leaf has a default and a description; secrets carry `.meta({ secret: true })`.
+ */
+export const configSchema = z.strictObject({
+  node: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/)
+    .default(hostname().replace(/[^\w.-]/g, '-').slice(0, 64) || 'hub')
+    .describe("Name of this machine in events ('entrepot/<node>'); the host name unless set"),
+  log: z
+    .strictObject({
+      level: z.enum(LOG_LEVELS).default('info').describe('What is logged: everything from this level up'),
+      format: z.enum(['auto', 'pretty', 'json']).default('auto').describe('Pretty on a terminal and JSON lines elsewhere, or one of both always'),
+    })
+    .prefault({}),
+  database: z
+    .strictObject({
+      url: z
+        .string()
+        .regex(/^sqlite:.+/, "expected 'sqlite:FILE', relative to the data directory")
+        .default('sqlite:hub.db')
+        .describe("Where the records are: 'sqlite:FILE', relative to the data directory; 'sqlite::memory:' forgets them at the end"),
+    })
+    .prefault({}),
+  durability: z
+    .enum(['disk', 'process'])
+    .default('disk')
+    .describe("What an acknowledged upload and its event survive: a power cut ('disk': fsync), or only a crash of the hub ('process')"),
+  secrets: z
+    .strictObject({
+      key: z
+        .string()
+        .refine(text => Buffer.from(text, 'base64').length === 32, 'expected 32 bytes in base64')
+        .optional()
+        .meta({ secret: true })
+        .describe("Seals the secrets in the database: 32 bytes in base64; unless set, 'secret.key' in the data directory"),
+    })
+    .prefault({}),
+  storages: z
+    .strictObject({
+      discover: z.string().optional().describe('A directory of which every subdirectory is offered as a local storage under its name, without a restart'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      sessions: z.int().min(1).default(5_000).describe('Sessions at the same time, in all'),
+      sessionsPerUser: z.int().min(1).default(500).describe('Sessions of one user at the same time; a user may have a lower limit'),
+      sessionsPerAddress: z.int().min(1).default(1_000).describe('Sessions from one address at the same time'),
+      unauthenticated: z.int().min(1).default(200).describe('Connections that have not logged in yet, in all'),
+      unauthenticatedPerAddress: z.int().min(1).default(20).describe('Connections that have not logged in yet, from one address'),
+      failedLogins: z.int().min(1).default(15).describe('Failed logins from one address within `failedLoginsWindow` after which it is turned away'),
+      failedLoginsWindow: duration('5m').describe('The time in which failed logins are counted, and that the turning away lasts'),
+      idle: duration('15m').describe('A session without a request for this long is ended'),
+      openFilesPerSession: z.int().min(1).default(256).describe('Files and directories that one session may have open'),
+    })
+    .prefault({}),
+  guards: z
+    .strictObject({ timeout: duration('5s').describe('How long a check before an action may take; after it the action is refused') })
+    .prefault({}),
+  events: z
+    .strictObject({
+      retry: durations(RETRY).describe(`Waits after each failed delivery, spread by 10 %; after the last one it is dead and waits for an operator. Default ${JSON.stringify(RETRY)}`),
+      record: z.array(z.string()).default(['*']).describe("Events kept in the log also when nothing wants them: types, or patterns such as 'upload.*'"),
+      keep: duration('30d').describe('How long delivered events are kept; those with a delivery that is not done stay'),
+      concurrency: z.int().min(4).max(1_000).default(32).describe('Deliveries at the same time; one target gets a quarter of them at most'),
+    })
+    .prefault({}),
+  outbound: z
+    .strictObject({
+      allow: z.array(z.string()).default([]).describe("Private or local address ranges that webhooks may reach, such as ['10.1.0.0/16', '127.0.0.1']"),
+      timeout: duration('15s').describe('The longest time for one outgoing request, answer included'),
+    })
+    .prefault({}),
+  shutdown: z
+    .strictObject({ grace: duration('30s').describe('How long transfers may go on after the signal to stop; a second signal ends at once') })
+    .prefault({}),
+});
+
+/** What the core reads from file and environment. Durations are in ms, sizes in bytes. */
+export type Config = z.output<typeof configSchema>;

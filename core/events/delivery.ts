@@ -1,0 +1,46 @@
+import type { EventType, HubEvent } from './types.js';
+
+/** One event on its way to one target: an action of a rule, or a handler of an extension. Targets are retried apart. */
+export interface Delivery<T extends EventType = EventType> {
+  readonly id: string;
+  /** 'rule/<id>/<position>' or 'handler/<extension>/<name>'. */
+  readonly target: string;
+  /** 1 for the first try. */
+  readonly attempt: number;
+  readonly event: HubEvent<T>;
+}
+
+/** What a target has to tell of a try that worked. */
+export interface Receipt {
+  /** One line: 'HTTP 200', 'exit 0'. */
+  readonly summary: string;
+  /** What the other side answered; the first 64 KiB are kept. */
+  readonly answer?: string;
+}
+
+interface FailureDetails extends ErrorOptions {
+  /** What the other side answered; the first 64 KiB are kept. */
+  readonly answer?: string;
+  /** Not before this many milliseconds from now, whatever the schedule says. */
+  readonly retryAfterMs?: number;
+}
+
+/** Thrown by a target when a try failed and more is known than a message. It is tried again. */
+export class DeliveryFailure extends Error {
+  readonly answer: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  constructor(message: string, details: FailureDetails = {}) {
+    super(message, details);
+    this.answer = details.answer;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** Thrown by a target when trying again cannot help. With `disable` the rule is switched off as well. */
+export class PermanentFailure extends DeliveryFailure {
+  readonly disable: boolean;
+  constructor(message: string, details: FailureDetails & { readonly disable?: boolean } = {}) {
+    super(message, details);
+    this.disable = details.disable ?? false;
+  }
+}

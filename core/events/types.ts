@@ -1,0 +1,87 @@
+import type { SessionInfo } from '../session-info.js';
+
+interface FileEvent {
+  /** The path as the user sees it. */
+  readonly path: string;
+  readonly session: SessionInfo;
+  /** The name of the storage and the path in it. */
+  readonly storage: string;
+  readonly storagePath: string;
+}
+
+interface TransferEvent extends FileEvent {
+  /** Size of the whole file, in bytes. */
+  readonly size: number;
+  /** Bytes that this transfer moved. */
+  readonly bytes: number;
+  readonly durationMs: number;
+}
+
+/**
+ * Every event type and its data. Names are `<noun>.<past participle>`: an event is a fact.
+ * An extension adds its own types by declaration merging.
+ */
+export interface EventTypes {
+  'login.succeeded': { readonly session: SessionInfo; readonly method: string };
+  'login.failed': { readonly user: string; readonly protocol: string; readonly remoteAddress: string; readonly reason: string };
+  'session.ended': { readonly session: SessionInfo; readonly reason: string };
+  'upload.completed': TransferEvent & { readonly replaced: boolean };
+  'upload.failed': TransferEvent & { readonly reason: string };
+  'download.completed': TransferEvent;
+  'download.failed': TransferEvent & { readonly reason: string };
+  'file.deleted': FileEvent & { readonly size: number };
+  'file.renamed': FileEvent & { readonly target: string };
+  'file.copied': FileEvent & { readonly target: string };
+  'file.linked': FileEvent & { readonly target: string };
+  'directory.created': FileEvent;
+  'directory.deleted': FileEvent;
+  'directory.renamed': FileEvent & { readonly target: string };
+  'quota.exceeded': FileEvent & { readonly limit: number };
+  /** Made by hand, to try a webhook or a hook. */
+  'webhook.test': { readonly message: string };
+}
+
+export type EventType = keyof EventTypes & string;
+
+/** The event types of the hub itself, for menus, checks and file names. Extensions may add others. */
+export const EVENT_TYPES = [
+  'login.succeeded',
+  'login.failed',
+  'session.ended',
+  'upload.completed',
+  'upload.failed',
+  'download.completed',
+  'download.failed',
+  'file.deleted',
+  'file.renamed',
+  'file.copied',
+  'file.linked',
+  'directory.created',
+  'directory.deleted',
+  'directory.renamed',
+  'quota.exceeded',
+  'webhook.test',
+] as const satisfies readonly EventType[];
+
+/** The envelope: a CloudEvents 1.0 event, the same in the bus, the database, the queue and the webhook body. */
+export type HubEvent<T extends EventType = EventType> = {
+  [K in T]: {
+    readonly specversion: '1.0';
+    /** UUIDv7: unique, and sorts by time. Receivers use it to drop repeats. */
+    readonly id: string;
+    readonly type: K;
+    /** Where it happened: 'entrepot/<node>'. */
+    readonly source: string;
+    /** The user's path for file events: CloudEvents' subject. */
+    readonly subject?: string;
+    /** RFC 3339, UTC. */
+    readonly time: string;
+    readonly datacontenttype: 'application/json';
+    readonly data: EventTypes[K];
+  };
+}[T];
+
+/** Whether `type` is one that `pattern` names: the type itself, 'upload.*', or '*'. */
+export function matchesType(pattern: string, type: string): boolean {
+  return pattern === '*' || pattern === type || (pattern.endsWith('.*') && type.startsWith(pattern.slice(0, -1)));
+}

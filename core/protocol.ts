@@ -1,0 +1,40 @@
+import type { InjectionToken } from 'tsyringe';
+import type { ZodType } from 'zod';
+import type { LoginService } from './auth/login.js';
+import type { Logger } from './log.js';
+
+/** A server that clients connect to. One instance a process; the workers of a machine share its ports. */
+export interface ProtocolServer {
+  /** Binds its listeners; resolves to the addresses bound, once they accept connections. */
+  start(): Promise<readonly ListenAddress[]>;
+  /** Stops accepting and lets transfers finish; when `signal` aborts, drops those left. */
+  stop(signal: AbortSignal): Promise<void>;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Whether the listener speaks TLS from the first byte. */
+  readonly tls: boolean;
+  /** What a client should see and compare: 'ED25519 SHA256:…'. */
+  readonly fingerprints?: readonly string[];
+}
+
+/** A kind of server, as an extension registers it. */
+export interface ProtocolType<Options = unknown> {
+  /** Also its section `protocols.<name>` of the configuration, and the protocol in sessions and events. */
+  readonly name: string;
+  readonly options: ZodType<Options>;
+  create(options: Options, context: ProtocolContext): ProtocolServer;
+}
+
+export interface ProtocolContext {
+  readonly login: LoginService;
+  readonly log: Logger;
+  /** Absolute path of the data directory: for host keys and the like. */
+  readonly dataDirectory: string;
+  /** This process among those serving on this machine; FTP divides its passive ports by it. */
+  readonly worker: { readonly index: number; readonly count: number };
+  /** Any service of the hub. For web; what api.ts does not export may change without notice. */
+  resolve<T>(token: InjectionToken<T>): T;
+}
