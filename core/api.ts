@@ -15,6 +15,7 @@ export { GUARDED_ACTIONS, type Guard, type GuardedAction, type GuardedActionName
 export { randomToken, uuidv7 } from './ids.js';
 export { type Logger, printable } from './log.js';
 export type { ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
+export type { Outbound, OutboundRequest, OutboundResponse } from './outbound.js';
 export type { SessionInfo, SessionSnapshot, TransferSnapshot } from './session-info.js';
 export type {
   BackendType,

@@ -6,6 +6,7 @@ import type { Rule } from '../events/rules.js';
 import type { EventType, HubEvent } from '../events/types.js';
 import type { Guard, GuardedActionName } from '../guards.js';
 import type { Logger } from '../log.js';
+import type { Outbound } from '../outbound.js';
 import type { ProtocolType } from '../protocol.js';
 import type { BackendType } from '../storage/backend.js';
 
@@ -26,6 +27,10 @@ export interface ExtensionHost {
   readonly log: Logger;
   /** Absolute path of the hub's data directory. */
   readonly dataDirectory: string;
+  /** The only way out by HTTP: refuses private addresses unless `outbound.allow` lists them. */
+  readonly outbound: Outbound;
+  /** Where a file of a storage lies on this machine's disk; undefined where it does not. */
+  localPath(storage: string, storagePath: string): Promise<string | undefined>;
   /** Adds a kind of storage. */
   backend<O>(type: BackendType<O>): void;
   /** Adds a kind of server. */
