@@ -1,0 +1,35 @@
+import { readdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type AcceptScript, Report } from './script.js';
+
+const USAGE = 'npm run accept -- [ISSUE | ISSUE.POINT]... [--full]    for example: 01, 01.3, 01 --full';
+
+/** Every script is a module of this folder named for its issue and point, and its default export. */
+async function discover(): Promise<AcceptScript[]> {
+  const files = readdirSync(new URL('.', import.meta.url)).filter(file => /^\d\d-\d+-.*\.js$/.test(file));
+  const modules = await Promise.all(files.map(file => import(new URL(file, import.meta.url).href)));
+  const scripts = modules.map(module => module.default as AcceptScript);
+  return scripts.sort((one, other) => one.id.localeCompare(other.id, 'en', { numeric: true }));
+}
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { full: { type: 'boolean', default: false } } });
+const scripts = await discover();
+const chosen = scripts.filter(
+  ({ id }) => positionals.length === 0 || positionals.some(wanted => id === wanted || id.startsWith(`${wanted}.`)),
+);
+if (chosen.length === 0) {
+  console.error(`Nothing matches. ${USAGE}\n${scripts.map(({ id, title }) => `${id}  ${title}`).join('\n')}`);
+  process.exit(2);
+}
+
+let [passed, failed, left] = [0, 0, 0];
+for (const script of chosen) {
+  console.log(`\n${script.id} ${script.title}${values.full ? ' (full)' : ''}`);
+  const report = new Report(script.id);
+  // What goes wrong between the checks is a failure of the script as a whole.
+  await script.run(report, values.full ? 'full' : 'short').catch(error => report.check('runs to its end', () => Promise.reject(error)));
+  [passed, failed, left] = [passed + report.passed, failed + report.failed, left + report.left];
+}
+if (left > 0) console.log(`\n${left} left out for want of something on this machine`);
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,48 @@
+import { Lacking } from '../support/tools.js';
+
+/** How much of a check is done: the short form fits in four minutes, the full one takes the issue's own counts. */
+export type Scale = 'short' | 'full';
+
+/** One acceptance point of an issue, checked from outside. */
+export interface AcceptScript {
+  /** Issue and point: '01.3'. */
+  readonly id: string;
+  readonly title: string;
+  run(report: Report, scale: Scale): Promise<void>;
+}
+
+/** Counts the checks of a run and prints one line for each. */
+export class Report {
+  passed = 0;
+  failed = 0;
+  left = 0;
+
+  constructor(private readonly id: string) {}
+
+  /**
+   * Runs one check and prints its line. What `check` gives are figures for the reader; what it throws is a failure.
+   * A check that this machine cannot run is left out with the reason, and fails when CI is set. Later checks run all the same.
+   */
+  async check(name: string, check: () => Promise<string | void> | string | void): Promise<void> {
+    const began = performance.now();
+    try {
+      const figures = await check();
+      this.passed += 1;
+      this.#print('ok  ', name, began, figures);
+    } catch (error) {
+      if (error instanceof Lacking && !process.env.CI) {
+        this.left += 1;
+        this.#print('left', name, began, error.message);
+        return;
+      }
+      this.failed += 1;
+      this.#print('FAIL', name, began, error instanceof Error ? error.message : String(error));
+      if (process.env.ACCEPT_STACK && error instanceof Error) console.log(error.stack);
+    }
+  }
+
+  #print(verdict: string, name: string, began: number, figures: string | void): void {
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    console.log(`${verdict} ${this.id} ${name} (${seconds} s)${figures ? `: ${figures}` : ''}`);
+  }
+}
