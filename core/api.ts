@@ -1,21 +1,23 @@
-/** Version of the extension API, for the semver range in Extension.api. */
-export { API_VERSION } from './extensions/version.js';
 export { z } from 'zod';
 export type { Admission, Authenticator, Credential, LoginAttempt, LoginService } from './auth/login.js';
 export type { Session } from './auth/session.js';
+export { inheritedEnvironment } from './config/environment.js';
+export { didYouMean } from './config/nearest.js';
 export { duration, durations, parseDuration, parseSize, size } from './config/units.js';
 export type { User } from './db/users.js';
 export { type ErrorCode, HubError, toHubError } from './errors.js';
 export type { ActionType } from './events/action.js';
 export { type Delivery, DeliveryFailure, PermanentFailure, type Receipt } from './events/delivery.js';
+export { type GuardEnvelope, guardEnvelope } from './events/guard-envelope.js';
 export type { Rule, RuleAction, RuleConditions } from './events/rules.js';
 export { EVENT_TYPES, type EventType, type EventTypes, type HubEvent, matchesType } from './events/types.js';
 export { defineExtension, type EventHandler, type Extension, type ExtensionHost } from './extensions/extension.js';
+export { API_VERSION } from './extensions/version.js';
 export { GUARDED_ACTIONS, type Guard, type GuardedAction, type GuardedActionName, type GuardedActions } from './guards.js';
 export { randomToken, uuidv7 } from './ids.js';
 export { type Logger, printable } from './log.js';
-export type { ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
 export type { Outbound, OutboundRequest, OutboundResponse } from './outbound.js';
+export type { ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
 export type { SessionInfo, SessionSnapshot, TransferSnapshot } from './session-info.js';
 export type {
   BackendType,
@@ -27,5 +29,6 @@ export type {
   StorageFeatures,
   StorageHandle,
 } from './storage/backend.js';
+export { HUB_VERSION } from './version.js';
 export type { Transfer } from './vfs/transfer.js';
 export type { VirtualFileSystem } from './vfs/virtual-file-system.js';

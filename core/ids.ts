@@ -28,3 +28,8 @@ export function uuidv7(): string {
 export function randomToken(bytes = 16): string {
   return randomBytes(bytes).toString('base64url');
 }
+
+/** A new secret for a webhook as Standard Webhooks writes it: 'whsec_' and 32 random bytes in base64. */
+export function newWebhookSecret(): string {
+  return `whsec_${randomBytes(32).toString('base64')}`;
+}
