@@ -1,20 +1,301 @@
+import { HubError, toHubError } from '../errors.js';
 import type { FileAttributes, FileInfo, HashAlgorithm, OpenFlags } from '../storage/backend.js';
-import type { Transfer } from './transfer.js';
-export declare class VirtualFileSystem {
-  resolve(path: string): string;
-  stat(path: string): Promise<FileInfo>;
-  lstat(path: string): Promise<FileInfo>;
-  list(path: string): AsyncIterable<readonly FileInfo[]>;
-  open(path: string, flags: OpenFlags): Promise<Transfer>;
-  mkdir(path: string): Promise<void>;
-  removeFile(path: string): Promise<void>;
-  removeDirectory(path: string): Promise<void>;
-  rename(from: string, to: string, options?: { readonly overwrite?: boolean }): Promise<void>;
-  copy(from: string, to: string, options?: { readonly overwrite?: boolean }): Promise<void>;
-  setAttributes(path: string, attributes: FileAttributes): Promise<void>;
-  link(from: string, to: string): Promise<void>;
-  symlink(target: string, path: string): Promise<void>;
-  readlink(path: string): Promise<string>;
-  checksum(path: string, algorithm: HashAlgorithm): Promise<string>;
-  space(path: string): Promise<{ readonly total: number; readonly free: number }>;
+import { copyContent, digest } from './content.js';
+import { listDirectory } from './listing.js';
+import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
+import type { Location } from './mounts.js';
+import { openForPlan } from './opening.js';
+import { isWithin, nameOf, parentOf, ROOT, type VirtualPath, virtualPath } from './path.js';
+import { type Operation, recordOperation } from './recording.js';
+import type { SessionScope, VfsServices } from './scope.js';
+import { requireAttributeRights, Transfer } from './transfer.js';
+
+/**
+ * The files of one session, and the only way any protocol reaches them.
+ *
+ * Each method takes a path as the client sent it, normalises it, finds the mount,
+ * checks the permission and the filters, asks the guards, calls
+ * the backend, and publishes the event, in that order and nowhere else. All
+ * failures are HubErrors.
+ */
+export class VirtualFileSystem {
+  constructor(
+    private readonly scope: SessionScope,
+    private readonly services: VfsServices,
+  ) {}
+
+  /** The absolute normal form of a path, as this session sees it. No I/O. Throws 'invalid-request'. */
+  resolve(path: string): string {
+    return virtualPath(path);
+  }
+
+  /** Describes the entry at `path`, following links where the storage follows any. Throws 'not-found'. */
+  stat(path: string): Promise<FileInfo> {
+    return this.#describe(path, true);
+  }
+
+  /** Like stat, but describes a link itself. */
+  lstat(path: string): Promise<FileInfo> {
+    return this.#describe(path, false);
+  }
+
+  /** Entries of a directory, mounts included, hidden names and unfinished uploads left out. */
+  async *list(path: string): AsyncIterable<readonly FileInfo[]> {
+    const directory = this.#enter(path);
+    this.scope.policy.require('list', directory);
+    const { location, info } = await entryAt(this.scope, directory);
+    if (info && info.type !== 'directory') throw new HubError('not-a-directory', 'Not a directory');
+    yield* listDirectory(this.scope, location);
+  }
+
+  /** Opens a file for random access. The transfer counts against limits until it is closed or aborted. */
+  async open(path: string, flags: OpenFlags): Promise<Transfer> {
+    const wanted = this.#enter(path);
+    this.scope.policy.requireFileName(wanted);
+    const found = await entryAt(this.scope, wanted);
+    const { location, info } = found;
+    if (info?.type === 'directory') throw new HubError('is-a-directory', 'Is a directory');
+    if (!info && !flags.create) {
+      this.scope.policy.require(flags.read ? 'read' : 'replace', location.path);
+      throw new HubError('not-found', 'No such file or directory');
+    }
+    if (flags.read && info) this.scope.policy.require('read', location.path);
+    if (flags.write) this.scope.policy.require(info ? 'replace' : 'create', location.path);
+    if (info && flags.create && flags.exclusive) throw new HubError('already-exists', 'Already exists');
+    if (flags.write)
+      await this.services.guards.ask('upload', { session: this.scope.info, path: location.path, replaces: info !== undefined });
+    else await this.services.guards.ask('download', { session: this.scope.info, path: location.path });
+    return this.#begin(found, flags);
+  }
+
+  /** Creates one directory. Throws 'already-exists', or 'not-found' when the parent is missing. */
+  async mkdir(path: string): Promise<void> {
+    const { location, info } = await this.#entry(path);
+    this.scope.policy.require('create-directory', location.path);
+    const mkdir = capability(location.backend.mkdir, 'directories').bind(location.backend);
+    if (info) throw new HubError('already-exists', 'Already exists');
+    await this.#record({
+      type: 'directory.created',
+      location,
+      proof: { at: location, before: '' },
+      operate: () => mkdir(location.storagePath),
+    });
+  }
+
+  /** Removes a file or link, never a directory. */
+  async removeFile(path: string): Promise<void> {
+    const { location, info } = requireEntry(await this.#entry(path));
+    this.scope.policy.require('remove-file', location.path);
+    if (info.type === 'directory') throw new HubError('is-a-directory', 'Is a directory');
+    const remove = capability(location.backend.removeFile, 'removal').bind(location.backend);
+    await this.services.guards.ask('delete', { session: this.scope.info, path: location.path });
+    const proof = { at: location, before: info.etag ?? '*' };
+    await this.#record({ type: 'file.deleted', location, extra: { size: info.size }, proof, operate: () => remove(location.storagePath) });
+  }
+
+  /** Removes an empty directory. Throws 'directory-not-empty'. */
+  async removeDirectory(path: string): Promise<void> {
+    const { location, info } = requireEntry(await this.#entry(path));
+    this.scope.policy.require('remove-directory', location.path);
+    if (info.type !== 'directory') throw new HubError('not-a-directory', 'Not a directory');
+    if (this.scope.mounts.isFixed(location.path)) throw new HubError('permission-denied', 'A mount point cannot be removed');
+    const remove = capability(location.backend.removeDirectory, 'removal').bind(location.backend);
+    await this.services.guards.ask('delete', { session: this.scope.info, path: location.path });
+    await this.#record({
+      type: 'directory.deleted',
+      location,
+      proof: { at: location, before: info.etag ?? '*' },
+      operate: () => remove(location.storagePath),
+    });
+  }
+
+  /** Moves an entry. Throws 'already-exists' unless `overwrite` allows to replace a file, and 'unsupported' between two storages. */
+  async rename(from: string, to: string, { overwrite = false }: { readonly overwrite?: boolean } = {}): Promise<void> {
+    const { location, info } = requireEntry(await this.#entry(from));
+    const target = await this.#entry(to);
+    this.#requireMovable(location, target.location, info.type === 'directory');
+    if (location.path !== target.location.path && target.info) {
+      if (!overwrite) throw new HubError('already-exists', 'Already exists');
+      this.scope.policy.require('replace-target', location.path, target.location.path);
+    }
+    if (location.backend !== target.location.backend) throw new HubError('unsupported', 'Cannot move between two storages');
+    const rename = capability(location.backend.rename, 'renaming').bind(location.backend);
+    await this.services.guards.ask('rename', { session: this.scope.info, path: location.path, target: target.location.path });
+    if (location.path === target.location.path) return;
+    await this.#record({
+      type: info.type === 'directory' ? 'directory.renamed' : 'file.renamed',
+      location,
+      target: target.location,
+      extra: { target: target.location.path },
+      proof: { at: location, before: info.etag ?? '*' },
+      operate: () => rename(location.storagePath, target.location.storagePath, { replace: overwrite }),
+    });
+  }
+
+  /** Copies a file on the server, also between storages. Throws 'already-exists' unless `overwrite` is set. */
+  async copy(from: string, to: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
+    const source = requireEntry(await entryAt(this.scope, this.#enter(from)));
+    const target = await entryAt(this.scope, this.#enter(to));
+    if (source.info.type === 'directory' || target.info?.type === 'directory') throw new HubError('is-a-directory', 'Is a directory');
+    this.scope.policy.require(target.info ? 'copy-over' : 'copy', source.location.path, target.location.path);
+    for (const { path } of [source.location, target.location]) this.scope.policy.requireFileName(path);
+    if (source.location.path === target.location.path) throw new HubError('invalid-request', 'Source and target are the same file');
+    if (target.info && !options.overwrite) throw new HubError('already-exists', 'Already exists');
+    await this.services.guards.ask('download', { session: this.scope.info, path: source.location.path });
+    await this.services.guards.ask('upload', { session: this.scope.info, path: target.location.path, replaces: target.info !== undefined });
+    await this.#record({
+      type: 'file.copied',
+      location: source.location,
+      target: target.location,
+      extra: { target: target.location.path },
+      proof: { at: target.location, before: target.info?.etag ?? (target.info ? '*' : '') },
+      operate: () => copyContent(source.location, target.location, this.services),
+    });
+  }
+
+  /** Changes size, times, mode or owner by the user's rights. Throws 'unsupported' where the storage keeps none. */
+  async setAttributes(path: string, attributes: FileAttributes): Promise<void> {
+    const wanted = this.#enter(path);
+    const found = await (attributes.follow === false ? this.#entry(path) : entryAt(this.scope, wanted));
+    if (!found.info) {
+      const open = this.scope.uploading(found.location.path);
+      if (open) return open.setAttributes(attributes);
+    }
+    const { location } = requireEntry(found);
+    requireAttributeRights(this.scope, location.path, attributes);
+    if (attributes.size !== undefined)
+      await this.services.guards.ask('upload', { session: this.scope.info, path: location.path, replaces: true });
+    await capability(location.backend.setAttributes, 'attributes').call(location.backend, location.storagePath, attributes);
+  }
+
+  /** Makes `to` a second name of the file at `from`, in the same storage. */
+  async link(from: string, to: string): Promise<void> {
+    const source = requireEntry(await this.#entry(from));
+    const target = await this.#entry(to);
+    this.scope.policy.require('link', source.location.path, target.location.path);
+    for (const { path } of [source.location, target.location]) this.scope.policy.requireFileName(path);
+    if (source.info.type !== 'file') throw new HubError('permission-denied', 'Only a file can have a second name');
+    if (target.info) throw new HubError('already-exists', 'Already exists');
+    if (source.location.backend !== target.location.backend) throw new HubError('unsupported', 'Cannot link between two storages');
+    const link = capability(source.location.backend.link, 'links').bind(source.location.backend);
+    await this.services.guards.ask('upload', { session: this.scope.info, path: target.location.path, replaces: false });
+    await this.#record({
+      type: 'file.linked',
+      location: target.location,
+      extra: { target: source.location.path },
+      proof: { at: target.location, before: '' },
+      operate: () => link(source.location.storagePath, target.location.storagePath),
+    });
+  }
+
+  /** Makes a symbolic link at `path`. A target outside what its mount shows is refused with 'permission-denied'. */
+  async symlink(target: string, path: string): Promise<void> {
+    const { location, info } = await this.#entry(path);
+    const goal = virtualPath(target.startsWith('/') ? target : `${parentOf(location.path)}/${target}`);
+    this.scope.policy.require('symlink', location.path, goal);
+    this.scope.policy.requireFileName(location.path);
+    if (info) throw new HubError('already-exists', 'Already exists');
+    const aim = await locate(this.scope, goal);
+    if (aim.backend !== location.backend || aim.mountPath !== location.mountPath || this.scope.policy.hides(goal))
+      throw new HubError('permission-denied', 'The link would lead out of its storage');
+    const symlink = capability(location.backend.symlink, 'links').bind(location.backend);
+    await this.#record({
+      type: 'file.linked',
+      location,
+      extra: { target: goal },
+      proof: { at: location, before: '' },
+      operate: () => symlink(aim.storagePath, location.storagePath),
+    });
+  }
+
+  /** Where the link at `path` leads, as this session sees it. Throws 'not-found' for one that leads out of what it may see. */
+  async readlink(path: string): Promise<string> {
+    const { location, info } = requireEntry(await this.#entry(path));
+    this.scope.policy.require('stat', location.path);
+    if (info.type !== 'symlink') throw new HubError('invalid-request', 'Not a link');
+    const target = await capability(location.backend.readlink, 'links').call(location.backend, location.storagePath);
+    const absolute = virtualPath(target.startsWith('/') ? target : `${parentOf(location.storagePath as VirtualPath)}/${target}`);
+    const shown = this.scope.mounts.reveal(location, absolute);
+    if (!shown || this.scope.policy.hides(shown)) throw new HubError('not-found', 'No such file or directory');
+    return target.startsWith('/') ? shown : target;
+  }
+
+  /** Digest in lower-case hex, read from the file when the backend does not keep one. */
+  async checksum(path: string, algorithm: HashAlgorithm): Promise<string> {
+    const { location, info } = requireEntry(await entryAt(this.scope, this.#enter(path)));
+    this.scope.policy.requireFileName(location.path);
+    this.scope.policy.require('read', location.path);
+    if (info.type !== 'file') throw new HubError('is-a-directory', 'Is a directory');
+    await this.services.guards.ask('download', { session: this.scope.info, path: location.path });
+    return (await location.backend.checksum?.(location.storagePath, algorithm)) ?? digest(location, algorithm);
+  }
+
+  /** Total and free bytes of the storage at `path`. Throws 'unsupported' where it has no such figure. */
+  async space(path: string): Promise<{ readonly total: number; readonly free: number }> {
+    const location = await locate(this.scope, this.#enter(path));
+    this.scope.policy.require('stat', location.path);
+    return capability(location.backend.space, 'space').call(location.backend);
+  }
+
+  async #describe(path: string, follow: boolean): Promise<FileInfo> {
+    const wanted = this.#enter(path);
+    if (wanted !== ROOT && !this.scope.mounts.isFixed(wanted) && !this.scope.policy.allows('list', wanted))
+      this.scope.policy.require('stat', wanted);
+    const { location, info } = follow ? await entryAt(this.scope, wanted) : await this.#entry(path);
+    const known = info ?? (await this.scope.uploading(location.path)?.stat());
+    if (!known || (known.type === 'file' && this.scope.policy.hidesName(parentOf(wanted), nameOf(wanted), true)))
+      throw new HubError('not-found', 'No such file or directory');
+    return { ...known, name: nameOf(wanted) };
+  }
+
+  /** What is at `path`, a link as itself. */
+  #entry(path: string): Promise<FoundEntry> {
+    return entryAt(this.scope, this.#enter(path), { follow: false });
+  }
+
+  #enter(path: string): VirtualPath {
+    this.scope.touch();
+    const wanted = virtualPath(path);
+    if (this.scope.policy.hides(wanted)) throw new HubError('not-found', 'No such file or directory');
+    return wanted;
+  }
+
+  async #begin({ location, info }: FoundEntry, flags: OpenFlags): Promise<Transfer> {
+    const mayReplace = !flags.exclusive && (info !== undefined || this.scope.policy.allows('replace', location.path));
+    const request = { flags, existing: info, mayReplace, stagingPrefix: this.services.stagingPrefix };
+    const { handle, plan } = await openForPlan(location, request).catch((error: unknown) => {
+      throw toHubError(error);
+    });
+    const transfer = new Transfer(this.scope, this.services, location, handle, flags, plan);
+    try {
+      this.scope.add(transfer, this.services.maxOpenFiles);
+    } catch (error) {
+      await transfer.abort(error);
+      throw error;
+    }
+    return transfer;
+  }
+
+  #requireMovable(source: Location, target: Location, isDirectory: boolean): void {
+    const { policy, mounts } = this.scope;
+    policy.require(isDirectory ? 'rename-directory' : 'rename-file', source.path, target.path);
+    if (!isDirectory) {
+      policy.requireFileName(source.path);
+      policy.requireFileName(target.path);
+      return;
+    }
+    if (mounts.isFixed(source.path)) throw new HubError('permission-denied', 'A mount point cannot be moved');
+    if (source.path === target.path) return;
+    if (isWithin(target.path, source.path)) throw new HubError('invalid-request', 'A directory cannot be moved into itself');
+    if (!policy.sameRules(source.path, target.path)) throw new HubError('permission-denied', 'Other rules hold at the new place, or below');
+  }
+
+  #record(operation: Operation): Promise<void> {
+    return recordOperation(this.scope, this.services, operation);
+  }
+}
+
+function capability<T>(method: T | undefined, what: string): T {
+  if (method === undefined) throw new HubError('unsupported', `The storage does not support ${what}`);
+  return method;
 }

@@ -1,0 +1,24 @@
+import { toHubError } from '../errors.js';
+import type { FileInfo } from '../storage/backend.js';
+import type { Location } from './mounts.js';
+import { childOf } from './path.js';
+import type { SessionScope } from './scope.js';
+
+/** The entries of the directory at `location` in batches: mount points added, hidden and reserved names left out. Throws 'not-found' or 'not-a-directory'. */
+export async function* listDirectory(scope: SessionScope, location: Location): AsyncGenerator<readonly FileInfo[]> {
+  const mounted = new Set(scope.mounts.namesBelow(location.path));
+  const placeholders = [...mounted].map(name => scope.mounts.placeholder(childOf(location.path, name)));
+  if (placeholders.length > 0) yield placeholders;
+  try {
+    for await (const batch of location.backend.list(location.storagePath)) {
+      scope.touch();
+      const visible = batch.filter(
+        ({ name, type }) => !mounted.has(name) && !scope.policy.hidesName(location.path, name, type !== 'directory'),
+      );
+      if (visible.length > 0) yield visible;
+    }
+  } catch (error) {
+    const failure = toHubError(error);
+    if (failure.code !== 'not-found' || !scope.mounts.isPlaceholder(location.path)) throw failure;
+  }
+}

@@ -1,0 +1,85 @@
+import type { Mount } from '../db/users.js';
+import { HubError } from '../errors.js';
+import type { FileInfo, StorageBackend } from '../storage/backend.js';
+import { isWithin, nameOf, parentOf, ROOT, rebase, segmentsOf, type VirtualPath, virtualPath } from './path.js';
+
+/** A virtual path, and where it is kept. */
+export interface Location {
+  readonly path: VirtualPath;
+  readonly storage: string;
+  /** The path within the storage, in normal form. */
+  readonly storagePath: string;
+  readonly backend: StorageBackend;
+  /** The directory of the storage that the mount shows: nothing above it may be reached. */
+  readonly base: string;
+  readonly mountPath: VirtualPath;
+}
+
+interface Entry {
+  readonly path: VirtualPath;
+  readonly storage: string;
+  readonly directory: string;
+  backend: StorageBackend | undefined;
+}
+
+/** Where a user's paths lead: the longest mount that holds a path decides. */
+export class MountTable {
+  readonly #entries: readonly Entry[];
+
+  /** `open` gives the backend of a storage by name; it is called when the mount is first used. */
+  constructor(
+    mounts: readonly Mount[],
+    private readonly open: (storage: string) => Promise<StorageBackend>,
+  ) {
+    this.#entries = mounts
+      .map(mount => ({
+        path: virtualPath(mount.path),
+        storage: mount.storage,
+        directory: virtualPath(mount.directory) as string,
+        backend: undefined,
+      }))
+      .sort((a, b) => b.path.length - a.path.length);
+  }
+
+  /** Where `path` is kept. Throws 'not-found' when no mount holds it, or what opening the storage throws. */
+  async locate(path: VirtualPath): Promise<Location> {
+    const entry = this.#entries.find(candidate => isWithin(path, candidate.path));
+    if (!entry) throw new HubError('not-found', 'No such file or directory');
+    entry.backend ??= await this.open(entry.storage);
+    return {
+      path,
+      storage: entry.storage,
+      storagePath: rebase(path, entry.path, entry.directory),
+      backend: entry.backend,
+      base: entry.directory,
+      mountPath: entry.path,
+    };
+  }
+
+  /** The virtual path that a path of the same storage has for this user, through the mount of `location`; undefined when that mount does not show it. */
+  reveal(location: Location, storagePath: string): VirtualPath | undefined {
+    return isWithin(storagePath, location.base) ? rebase(storagePath, location.base, location.mountPath) : undefined;
+  }
+
+  /** Whether `path` is a mount point other than the root, or a directory that exists only because one lies below it. */
+  isFixed(path: VirtualPath): boolean {
+    return this.#entries.some(entry => isWithin(entry.path, path) && entry.path !== ROOT) || path === ROOT;
+  }
+
+  /** The names directly below `directory` that lead to mounts. */
+  namesBelow(directory: VirtualPath): readonly string[] {
+    const depth = segmentsOf(directory).length;
+    const below = this.#entries.filter(entry => entry.path !== directory && isWithin(entry.path, directory));
+    return [...new Set(below.map(entry => segmentsOf(entry.path)[depth]!))];
+  }
+
+  /** What stands for a directory that only mounts make. */
+  placeholder(path: VirtualPath): FileInfo {
+    return { name: nameOf(path), type: 'directory', size: 0, mtime: 0, mode: 0o755 };
+  }
+
+  /** Whether `path` or a directory above it, up to the root, is where a mount lies below: an absent one is then shown all the same. */
+  isPlaceholder(path: VirtualPath): boolean {
+    return path === ROOT || this.#entries.some(entry => entry.path !== ROOT && isWithin(parentOf(entry.path), path));
+  }
+}

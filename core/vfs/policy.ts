@@ -1,0 +1,142 @@
+import type { NamePattern, Permissions, Right } from '../db/users.js';
+import { RIGHTS } from '../db/users.js';
+import { HubError } from '../errors.js';
+import { compileGlob } from '../glob.js';
+import { isWithin, nameOf, parentOf, RESERVED_NAME, ROOT, segmentsOf, type VirtualPath } from './path.js';
+
+/** One right that a verb needs: any of `rights`, at the directory named by `at`. */
+interface Need {
+  readonly at: 'parent' | 'self' | 'target-parent';
+  readonly rights: readonly Right[];
+}
+
+const parent = (...rights: Right[]): Need => ({ at: 'parent', rights });
+const target = (...rights: Right[]): Need => ({ at: 'target-parent', rights });
+
+/** Everything a client can ask for, and the rights that it takes. The only such table: every protocol comes through it. */
+export const VERBS = {
+  stat: [parent('list', 'download')],
+  list: [{ at: 'self', rights: ['list'] }],
+  read: [parent('download')],
+  create: [parent('upload')],
+  replace: [parent('overwrite')],
+  'remove-file': [parent('delete-files')],
+  'remove-directory': [parent('delete-directories')],
+  'rename-file': [parent('rename-files'), target('rename-files')],
+  'rename-directory': [parent('rename-directories'), target('rename-directories')],
+  'replace-target': [target('overwrite')],
+  'create-directory': [parent('create-directories')],
+  copy: [parent('download'), parent('copy'), target('copy'), target('upload')],
+  'copy-over': [parent('download'), parent('copy'), target('copy'), target('overwrite')],
+  link: [parent('create-links'), parent('download'), target('create-links'), target('upload')],
+  symlink: [parent('create-links'), target('create-links')],
+  chmod: [parent('chmod')],
+  chown: [parent('chown')],
+  chtimes: [parent('chtimes')],
+  resize: [parent('overwrite')],
+} as const satisfies Record<string, readonly Need[]>;
+
+export type Verb = keyof typeof VERBS;
+
+interface Names {
+  readonly path: string;
+  readonly hidden: boolean;
+  readonly allows: (name: string) => boolean;
+  readonly denies: (name: string) => boolean;
+}
+
+/** What a user may do where: pure, made from the user's record. */
+export class Policy {
+  readonly #exact = new Map<string, ReadonlySet<Right>>();
+  readonly #patterns: { readonly segments: readonly ((segment: string) => boolean)[]; readonly rights: ReadonlySet<Right> }[] = [];
+  readonly #names: readonly Names[];
+
+  constructor(permissions: Permissions, names: readonly NamePattern[]) {
+    for (const [key, rights] of Object.entries(permissions)) {
+      const granted = new Set<Right>(rights.includes('*') ? RIGHTS : (rights as readonly Right[]));
+      if (/[*?]/.test(key)) this.#patterns.push({ segments: segmentsOf(key).map(segment => compileGlob(segment)), rights: granted });
+      else this.#exact.set(key, granted);
+    }
+    this.#names = names
+      .map(({ path, allow, deny, hidden }) => ({ path, hidden, allows: anyOf(allow, true), denies: anyOf(deny, false) }))
+      .sort((a, b) => b.path.length - a.path.length);
+  }
+
+  /** Throws 'permission-denied' unless the user may do `verb` on `path` (and `to`, where the verb has a target). */
+  require(verb: Verb, path: VirtualPath, to: VirtualPath = path): void {
+    if (!this.allows(verb, path, to)) throw new HubError('permission-denied', 'Permission denied');
+  }
+
+  /** Whether the user may do `verb` on `path` (and `to`, where the verb has a target). */
+  allows(verb: Verb, path: VirtualPath, to: VirtualPath = path): boolean {
+    return VERBS[verb].every(({ at, rights }: Need) => {
+      const granted = this.#rightsIn(at === 'self' ? path : parentOf(at === 'parent' ? path : to));
+      return rights.some(right => granted.has(right));
+    });
+  }
+
+  /** Whether a segment of `path` is a name that this user must not know of. The hub's own reserved name always is. */
+  hides(path: VirtualPath): boolean {
+    let directory: string = ROOT;
+    for (const segment of segmentsOf(path)) {
+      if (this.hidesName(directory, segment)) return true;
+      directory = directory === '/' ? `/${segment}` : `${directory}/${segment}`;
+    }
+    return false;
+  }
+
+  /** The same for one name in a directory that is itself not hidden. `isFile` applies the list of allowed names too. */
+  hidesName(directory: string, name: string, isFile = false): boolean {
+    if (name === RESERVED_NAME) return true;
+    const names = this.#namesIn(directory);
+    if (!names?.hidden) return false;
+    return names.denies(name) || (isFile && !names.allows(name));
+  }
+
+  /** Throws 'permission-denied' (or 'not-found' for a hidden one) when the last name of `path` may not be a file's. */
+  requireFileName(path: VirtualPath): void {
+    const names = this.#namesIn(parentOf(path));
+    if (!names || (names.allows(nameOf(path)) && !names.denies(nameOf(path)))) return;
+    if (names.hidden) throw new HubError('not-found', 'No such file or directory');
+    throw new HubError('permission-denied', 'This name is not allowed here');
+  }
+
+  /** Whether a directory can move from `from` to `to` and stay under the same rules: nothing special lies below either, and names are judged alike. */
+  sameRules(from: VirtualPath, to: VirtualPath): boolean {
+    const special = [...this.#exact.keys(), ...this.#names.map(({ path }) => path)].some(path => isBelow(path, from) || isBelow(path, to));
+    const wild = this.#patterns.some(({ segments }) => [from, to].some(path => mayLieBelow(segments, path)));
+    return !special && !wild && this.#namesIn(parentOf(from)) === this.#namesIn(parentOf(to));
+  }
+
+  #rightsIn(directory: VirtualPath): ReadonlySet<Right> {
+    for (let path = directory; ; path = parentOf(path)) {
+      const exact = this.#exact.get(path);
+      if (exact) return exact;
+      const segments = segmentsOf(path);
+      const wild = this.#patterns.find(
+        pattern => pattern.segments.length === segments.length && pattern.segments.every((matches, i) => matches(segments[i]!)),
+      );
+      if (wild) return wild.rights;
+      if (path === ROOT) return new Set();
+    }
+  }
+
+  #namesIn(directory: string): Names | undefined {
+    return this.#names.find(({ path }) => isWithin(directory, path));
+  }
+}
+
+function anyOf(patterns: readonly string[], whenEmpty: boolean): (name: string) => boolean {
+  if (patterns.length === 0) return () => whenEmpty;
+  const compiled = patterns.map(pattern => compileGlob(pattern, { caseInsensitive: true }));
+  return name => compiled.some(matches => matches(name));
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path !== ROOT && isWithin(path, directory);
+}
+
+function mayLieBelow(segments: readonly ((segment: string) => boolean)[], directory: string): boolean {
+  const above = segmentsOf(directory);
+  return segments.length >= above.length && above.every((segment, i) => segments[i]!(segment));
+}

@@ -1,0 +1,71 @@
+import { HubError } from '../errors.js';
+import type { EventBus } from '../events/bus.js';
+import type { Guards } from '../guards.js';
+import type { Logger } from '../log.js';
+import type { SessionInfo, TransferSnapshot } from '../session-info.js';
+import type { MountTable } from './mounts.js';
+import type { Policy } from './policy.js';
+import type { Transfer } from './transfer.js';
+
+/** What the virtual filesystem works with, the same for all sessions. */
+export interface VfsServices {
+  readonly guards: Guards;
+  readonly bus: EventBus;
+  readonly log: Logger;
+  /** Whether files and directories are flushed to stable storage before a client hears "done". */
+  readonly durable: boolean;
+  /** Begins the names of this hub's unfinished uploads, so that it sweeps only its own. */
+  readonly stagingPrefix: string;
+  readonly maxOpenFiles: number;
+}
+
+/** One session, as its files see it: who, what it may do, and what it has open. */
+export class SessionScope {
+  readonly #transfers = new Set<Transfer>();
+  #lastActivity = Date.now();
+
+  /** `policy` and `mounts` are replaced when an admin changes the user: the next operation goes by them. */
+  constructor(
+    readonly info: SessionInfo,
+    public policy: Policy,
+    public mounts: MountTable,
+    readonly signal: AbortSignal,
+  ) {}
+
+  /** When the client last asked for something, in ms since 1970. */
+  get lastActivity(): number {
+    return this.#lastActivity;
+  }
+
+  /** Notes that the client is at work. Throws 'aborted' when the session has ended. */
+  touch(): void {
+    if (this.signal.aborted) throw new HubError('aborted', 'The session has ended');
+    this.#lastActivity = Date.now();
+  }
+
+  /** Counts an open file. Throws 'unavailable' when the session has `limit` of them. */
+  add(transfer: Transfer, limit: number): void {
+    if (this.#transfers.size >= limit) throw new HubError('unavailable', 'Too many open files in this session');
+    this.#transfers.add(transfer);
+  }
+
+  remove(transfer: Transfer): void {
+    this.#transfers.delete(transfer);
+  }
+
+  /** The unfinished upload of this session to `path`, when there is one: its own client may look at it before it is published. */
+  uploading(path: string): Transfer | undefined {
+    for (const transfer of this.#transfers) if (transfer.path === path && transfer.isStaged) return transfer;
+    return undefined;
+  }
+
+  /** What the session moves now. */
+  transfers(): readonly TransferSnapshot[] {
+    return [...this.#transfers].map(transfer => transfer.snapshot());
+  }
+
+  /** Aborts everything that is open; resolves when nothing is. */
+  async abortAll(reason: string): Promise<void> {
+    await Promise.allSettled([...this.#transfers].map(transfer => transfer.abort(reason)));
+  }
+}
