@@ -1,0 +1,57 @@
+import type { Knex } from 'knex';
+
+/** Rules, the event log, and the outbox: deliveries with each of their tries. */
+export async function up(knex: Knex): Promise<void> {
+  await knex.schema.createTable('rules', table => {
+    table.string('id', 36).primary();
+    table.string('name', 255).notNullable();
+    table.boolean('enabled').notNullable();
+    table.text('events').notNullable();
+    table.text('guards').notNullable();
+    table.text('conditions').notNullable();
+    table.text('actions').notNullable();
+    table.bigInteger('created_at').notNullable();
+    table.integer('version').notNullable();
+  });
+  await knex.schema.createTable('events', table => {
+    table.string('id', 36).primary();
+    table.string('type', 100).notNullable();
+    table.string('user', 255);
+    table.text('path');
+    table.bigInteger('time').notNullable();
+    table.string('state', 10).notNullable();
+    table.text('event').notNullable();
+    table.text('proof');
+    table.index(['type', 'id'], 'events_by_type');
+    table.index(['user', 'id'], 'events_by_user');
+    table.index(['state', 'id'], 'events_pending', { predicate: knex.whereRaw("state = 'pending'") });
+  });
+  await knex.schema.createTable('deliveries', table => {
+    table.string('id', 36).primary();
+    table.string('event_id', 36).notNullable().references('id').inTable('events');
+    table.string('target', 255).notNullable();
+    table.string('state', 10).notNullable();
+    table.integer('attempt').notNullable();
+    table.integer('failures').notNullable();
+    table.bigInteger('due_at');
+    table.string('claimed_by', 128);
+    table.bigInteger('claimed_at');
+    table.text('last_error');
+    table.bigInteger('created_at').notNullable();
+    table.bigInteger('finished_at');
+    table.index(['event_id'], 'deliveries_by_event');
+    table.index(['target', 'due_at'], 'deliveries_due', { predicate: knex.whereRaw('due_at is not null') });
+    table.index(['claimed_by'], 'deliveries_claimed', { predicate: knex.whereRaw('claimed_by is not null') });
+    table.index(['state', 'id'], 'deliveries_by_state');
+  });
+  await knex.schema.createTable('delivery_attempts', table => {
+    table.string('delivery_id', 36).notNullable().references('id').inTable('deliveries');
+    table.integer('attempt').notNullable();
+    table.bigInteger('started_at').notNullable();
+    table.integer('duration_ms').notNullable();
+    table.boolean('succeeded').notNullable();
+    table.text('summary').notNullable();
+    table.text('answer');
+    table.primary(['delivery_id', 'attempt']);
+  });
+}
