@@ -13,12 +13,20 @@ export const configSchema = z.strictObject({
   node: z
     .string()
     .regex(/^[\w.-]{1,64}$/)
-    .default(hostname().replace(/[^\w.-]/g, '-').slice(0, 64) || 'hub')
-    .describe("Name of this machine in events ('entrepot/<node>'); the host name unless set"),
+    .default(
+      hostname()
+        .replace(/[^\w.-]/g, '-')
+        .slice(0, 64) || 'hub',
+    )
+    .meta({ defaultText: 'the host name' })
+    .describe("Name of this machine in events ('entrepot/<node>')"),
   log: z
     .strictObject({
       level: z.enum(LOG_LEVELS).default('info').describe('What is logged: everything from this level up'),
-      format: z.enum(['auto', 'pretty', 'json']).default('auto').describe('Pretty on a terminal and JSON lines elsewhere, or one of both always'),
+      format: z
+        .enum(['auto', 'pretty', 'json'])
+        .default('auto')
+        .describe('Pretty on a terminal and JSON lines elsewhere, or one of both always'),
     })
     .prefault({}),
   database: z
@@ -46,7 +54,10 @@ export const configSchema = z.strictObject({
     .prefault({}),
   storages: z
     .strictObject({
-      discover: z.string().optional().describe('A directory of which every subdirectory is offered as a local storage under its name, without a restart'),
+      discover: z
+        .string()
+        .optional()
+        .describe('A directory of which every subdirectory is offered as a local storage under its name, without a restart'),
     })
     .prefault({}),
   limits: z
@@ -56,7 +67,11 @@ export const configSchema = z.strictObject({
       sessionsPerAddress: z.int().min(1).default(1_000).describe('Sessions from one address at the same time'),
       unauthenticated: z.int().min(1).default(200).describe('Connections that have not logged in yet, in all'),
       unauthenticatedPerAddress: z.int().min(1).default(20).describe('Connections that have not logged in yet, from one address'),
-      failedLogins: z.int().min(1).default(15).describe('Failed logins from one address within `failedLoginsWindow` after which it is turned away'),
+      failedLogins: z
+        .int()
+        .min(1)
+        .default(15)
+        .describe('Failed logins from one address within `failedLoginsWindow` after which it is turned away'),
       failedLoginsWindow: duration('5m').describe('The time in which failed logins are counted, and that the turning away lasts'),
       idle: duration('15m').describe('A session without a request for this long is ended'),
       openFilesPerSession: z.int().min(1).default(256).describe('Files and directories that one session may have open'),
@@ -67,20 +82,30 @@ export const configSchema = z.strictObject({
     .prefault({}),
   events: z
     .strictObject({
-      retry: durations(RETRY).describe(`Waits after each failed delivery, spread by 10 %; after the last one it is dead and waits for an operator. Default ${JSON.stringify(RETRY)}`),
-      record: z.array(z.string()).default(['*']).describe("Events kept in the log also when nothing wants them: types, or patterns such as 'upload.*'"),
+      retry: durations(RETRY).describe(
+        'Waits after each failed delivery, spread by 10 %; after the last one it is dead and waits for an operator',
+      ),
+      record: z
+        .array(z.string())
+        .default(['*'])
+        .describe("Events kept in the log also when nothing wants them: types, or patterns such as 'upload.*'"),
       keep: duration('30d').describe('How long delivered events are kept; those with a delivery that is not done stay'),
       concurrency: z.int().min(4).max(1_000).default(32).describe('Deliveries at the same time; one target gets a quarter of them at most'),
     })
     .prefault({}),
   outbound: z
     .strictObject({
-      allow: z.array(z.string()).default([]).describe("Private or local address ranges that webhooks may reach, such as ['10.1.0.0/16', '127.0.0.1']"),
+      allow: z
+        .array(z.string())
+        .default([])
+        .describe("Private or local address ranges that webhooks may reach, such as ['10.1.0.0/16', '127.0.0.1']"),
       timeout: duration('15s').describe('The longest time for one outgoing request, answer included'),
     })
     .prefault({}),
   shutdown: z
-    .strictObject({ grace: duration('30s').describe('How long transfers may go on after the signal to stop; a second signal ends at once') })
+    .strictObject({
+      grace: duration('30s').describe('How long transfers may go on after the signal to stop; a second signal ends at once'),
+    })
     .prefault({}),
 });
 

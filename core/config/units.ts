@@ -3,6 +3,8 @@ import { z } from 'zod';
 const DURATION_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SIZE_BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
 
+const DURATION = "a duration with its unit, such as '30s', '15m' or '24h'";
+
 /** Milliseconds of a duration such as '30s', '15m', '1.5h' or '500ms'. Undefined when `text` is none. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
@@ -17,7 +19,7 @@ export function parseSize(text: string): number | undefined {
 
 /** A setting that is a duration with its unit ('30s'); the parsed value is milliseconds. */
 export function duration(byDefault: string) {
-  return unit(byDefault, parseDuration, "a duration with its unit, such as '30s', '15m' or '24h'");
+  return unit(byDefault, parseDuration, DURATION);
 }
 
 /** A setting that is a size with its unit ('64MiB'); the parsed value is bytes. */
@@ -27,26 +29,18 @@ export function size(byDefault: string) {
 
 /** A list of durations; the parsed value is milliseconds. */
 export function durations(byDefault: readonly string[]) {
-  return z.array(durationValue()).default(byDefault.map(text => parseDuration(text)!));
-}
-
-function durationValue() {
-  return z.string().transform((text, context) => {
-    const value = parseDuration(text);
-    if (value !== undefined) return value;
-    context.addIssue({ code: 'custom', message: "expected a duration with its unit, such as '30s', '15m' or '24h'" });
-    return z.NEVER;
-  });
+  return z.array(quantity(parseDuration, DURATION)).prefault([...byDefault]);
 }
 
 function unit(byDefault: string, parse: (text: string) => number | undefined, expected: string) {
-  return z
-    .string()
-    .prefault(byDefault)
-    .transform((text, context) => {
-      const value = parse(text);
-      if (value !== undefined) return value;
-      context.addIssue({ code: 'custom', message: `expected ${expected}` });
-      return z.NEVER;
-    });
+  return quantity(parse, expected).prefault(byDefault);
+}
+
+function quantity(parse: (text: string) => number | undefined, expected: string) {
+  return z.string({ error: `expected ${expected}` }).transform((text, context) => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: `expected ${expected}` });
+    return z.NEVER;
+  });
 }
