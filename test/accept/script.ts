@@ -20,10 +20,10 @@ export class Report {
   constructor(private readonly id: string) {}
 
   /**
-   * Runs one check and prints its line. What `check` gives are figures for the reader; what it throws is a failure.
+   * Runs one check and prints its line. Text that `check` gives is printed as its figures; what it throws is a failure.
    * A check that this machine cannot run is left out with the reason, and fails when CI is set. Later checks run all the same.
    */
-  async check(name: string, check: () => Promise<string | void> | string | void): Promise<void> {
+  async check(name: string, check: () => unknown): Promise<void> {
     const began = performance.now();
     try {
       const figures = await check();
@@ -41,8 +41,8 @@ export class Report {
     }
   }
 
-  #print(verdict: string, name: string, began: number, figures: string | void): void {
+  #print(verdict: string, name: string, began: number, figures: unknown): void {
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    console.log(`${verdict} ${this.id} ${name} (${seconds} s)${figures ? `: ${figures}` : ''}`);
+    console.log(`${verdict} ${this.id} ${name} (${seconds} s)${typeof figures === 'string' ? `: ${figures}` : ''}`);
   }
 }

@@ -15,7 +15,7 @@ export interface HubProcessOptions {
   readonly dataDirectory?: string;
   /** Added to the environment: `ENTREPOT_…` settings. */
   readonly env?: Readonly<Record<string, string>>;
-  /** A module that runs a hub for the data directory in ENTREPOT_TEST_DATA, in place of the built program. */
+  /** A module that runs a hub for the data directory in TEST_DATA_DIRECTORY, in place of the built program. */
   readonly main?: string;
   readonly configFile?: string;
   /** How long it may take until it listens. */
