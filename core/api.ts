@@ -1,5 +1,7 @@
 export { z } from 'zod';
-export type { Admission, Authenticator, Credential, LoginAttempt, LoginService } from './auth/login.js';
+export type { Authenticator, Credential, LoginAttempt } from './auth/authenticators.js';
+export type { Admission } from './auth/defence.js';
+export type { LoginService } from './auth/login.js';
 export type { Session } from './auth/session.js';
 export { inheritedEnvironment } from './config/environment.js';
 export { didYouMean } from './config/nearest.js';

@@ -1,50 +1,107 @@
-import type { User } from '../db/users.js';
-import type { Session } from './session.js';
+import type { User, UserRepository } from '../db/users.js';
+import { HubError, toHubError } from '../errors.js';
+import type { EventBus } from '../events/bus.js';
+import type { Guards } from '../guards.js';
+import type { Logger } from '../log.js';
+import { addressWithin, canonicalAddress } from '../net.js';
+import { type Authenticators, type Credential, holdsKey, type LoginAttempt } from './authenticators.js';
+import type { Admission, Defence } from './defence.js';
+import type { Session, SessionRegistry } from './session.js';
 
-/** Proof of identity. A protocol verifies possession (the SSH signature, the OIDC code exchange) before it offers one. */
-export type Credential =
-  | { readonly kind: 'password'; readonly password: string }
-  | { readonly kind: 'public-key'; readonly algorithm: string; readonly data: Uint8Array }
-  | { readonly kind: 'certificate'; readonly commonName: string; readonly fingerprint: string }
-  | { readonly kind: 'one-time-code'; readonly code: string }
-  | { readonly kind: 'oidc'; readonly provider: string; readonly subject: string; readonly email?: string }
-  | { readonly kind: 'token'; readonly token: string };
+/** What a client that may not come in is told, whatever the reason: it must not learn which users exist. */
+const REFUSED = 'Login failed';
 
-export interface LoginAttempt {
-  /** Absent when the credential itself says who it is: a token, a certificate, OIDC. */
-  readonly username?: string;
-  readonly credentials: readonly Credential[];
-  readonly protocol: string;
-  readonly remoteAddress: string;
-  /** Whether the connection is encrypted; true unless told. */
-  readonly tls?: boolean;
-}
+/** Lets users in: the order of checks is here, and nowhere else. */
+export class LoginService {
+  constructor(
+    private readonly users: UserRepository,
+    private readonly authenticators: Authenticators,
+    private readonly defence: Defence,
+    private readonly guards: Guards,
+    private readonly sessions: SessionRegistry,
+    private readonly bus: EventBus,
+    private readonly log: Logger,
+  ) {}
 
-/** Recognises users. Built in: password, public key; an extension adds LDAP and the like. */
-export interface Authenticator {
-  readonly name: string;
-  /** The user, or undefined when the next authenticator should be asked. Throws HubError to end the attempt. */
-  authenticate(attempt: LoginAttempt): Promise<User | undefined>;
-}
-
-/** A connection that has not logged in yet, as admit() counted it. */
-export interface Admission {
-  /** Frees its place; safe to call twice. */
-  release(): void;
-}
-
-export declare class LoginService {
   /**
    * Counts a new connection from `remoteAddress` before anything is said to it, until release(): after the login or
    * when the connection closes. Undefined when it must be dropped: the limits of unauthenticated connections are reached.
    */
-  admit(remoteAddress: string): Admission | undefined;
+  admit(remoteAddress: string): Admission | undefined {
+    return this.defence.admit(canonicalAddress(remoteAddress));
+  }
+
   /** Whether a signature by this key could log `username` in. For SSH, which asks before it signs. */
-  acceptsKey(username: string, key: Extract<Credential, { kind: 'public-key' }>): Promise<boolean>;
+  async acceptsKey(username: string, key: Extract<Credential, { kind: 'public-key' }>): Promise<boolean> {
+    const user = await this.users.findByUsername(username);
+    return user !== undefined && user.status === 'active' && holdsKey(user, key.data);
+  }
+
   /**
-   * Checks authenticators, account status, protocol and address rules, guards and session limits, in this order, and
-   * publishes 'login.succeeded' or 'login.failed'.
-   * Throws 'authentication-failed', 'second-factor-required', 'permission-denied', 'rate-limited' or 'too-many-sessions'.
+   * Checks the address, the authenticators, account status, protocol and address rules, guards and session limits, in this
+   * order, and publishes 'login.succeeded' or 'login.failed' with the reason.
+   * Throws 'authentication-failed', 'permission-denied', 'rate-limited', 'too-many-sessions' or 'unavailable'.
    */
-  login(attempt: LoginAttempt): Promise<Session>;
+  async login(attempt: LoginAttempt): Promise<Session> {
+    const known = { ...attempt, remoteAddress: canonicalAddress(attempt.remoteAddress) };
+    try {
+      return await this.#login(known);
+    } catch (error) {
+      const failure = toHubError(error);
+      await this.#refused(known, failure);
+      throw failure.code === 'authentication-failed' ? new HubError('authentication-failed', REFUSED, { cause: failure }) : failure;
+    }
+  }
+
+  async #login(attempt: LoginAttempt): Promise<Session> {
+    const { protocol, remoteAddress } = attempt;
+    if (this.defence.isBlocked(remoteAddress))
+      throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
+    const recognised = await this.authenticators.recognise(attempt);
+    if (!recognised) throw new HubError('authentication-failed', await this.#explain(attempt));
+    const { user, method } = recognised;
+    requireActive(user, attempt);
+    await this.guards.ask('login', { user: user.username, protocol, remoteAddress });
+    const session = await this.sessions.create(user, { protocol, remoteAddress, tls: attempt.tls ?? true });
+    try {
+      await this.bus.publish('login.succeeded', { session: session.info, method });
+    } catch (error) {
+      await session.end('The login could not be recorded');
+      throw error;
+    }
+    void this.users
+      .recordLogin(user.id, new Date())
+      .catch((error: unknown) => this.log.warn({ err: error, user: user.username }, 'time of login could not be recorded'));
+    return session;
+  }
+
+  async #refused(attempt: LoginAttempt, failure: HubError): Promise<void> {
+    const { username: user = '', protocol, remoteAddress } = attempt;
+    this.log.info(
+      { user, protocol, remoteAddress, reason: failure.message, ...(failure.code === 'internal' && { err: failure.cause }) },
+      'login failed',
+    );
+    if (failure.code === 'authentication-failed') await this.defence.failed(remoteAddress);
+    // A blocked address must not fill the event log.
+    if (failure.code === 'rate-limited') return;
+    await this.bus
+      .publish('login.failed', { user: user.slice(0, 255), protocol, remoteAddress, reason: failure.message })
+      .catch((error: unknown) => this.log.warn({ err: error }, 'login.failed could not be recorded'));
+  }
+
+  /** For the operator alone. */
+  async #explain({ username, credentials }: LoginAttempt): Promise<string> {
+    const user = username ? await this.users.findByUsername(username) : undefined;
+    if (!user) return 'No such user';
+    if (credentials.some(({ kind }) => kind === 'public-key')) return 'The key is not known';
+    return user.hasPassword ? 'Wrong password' : 'The user has no password';
+  }
+}
+
+function requireActive(user: User, { protocol, remoteAddress }: LoginAttempt): void {
+  const refuse = (reason: string) => new HubError('authentication-failed', reason);
+  if (user.status === 'disabled') throw refuse('The user is disabled');
+  if (user.expiresAt !== undefined && user.expiresAt <= Date.now()) throw refuse('The user has expired');
+  if (user.protocols.length > 0 && !user.protocols.includes(protocol)) throw refuse(`The user may not use ${protocol}`);
+  if (user.addresses.length > 0 && !addressWithin(remoteAddress, user.addresses)) throw refuse('The user may not log in from this address');
 }

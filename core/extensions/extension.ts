@@ -1,5 +1,5 @@
 import type { ZodType } from 'zod';
-import type { Authenticator } from '../auth/login.js';
+import type { Authenticator } from '../auth/authenticators.js';
 import type { ActionType } from '../events/action.js';
 import type { Delivery } from '../events/delivery.js';
 import type { Rule } from '../events/rules.js';

@@ -1,0 +1,36 @@
+import ipaddr from 'ipaddr.js';
+import { HubError } from './errors.js';
+
+/** An address in its shortest form, IPv4-mapped IPv6 as IPv4. Text that is no address is returned as it is. */
+export function canonicalAddress(address: string): string {
+  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+}
+
+/** What an address is counted under: itself for IPv4, its /64 for IPv6, since one client has all of that. */
+export function addressGroup(address: string): string {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  if (parsed.kind() === 'ipv4') return parsed.toString();
+  return `${ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toString()}/64`).toString()}/64`;
+}
+
+/** Whether an address lies in one of `ranges`: addresses, or CIDR notation. Throws 'invalid-request' for a range that is neither. */
+export function addressWithin(address: string, ranges: readonly string[]): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  return ranges.some(range => {
+    const [network, bits] = parseRange(range);
+    return network.kind() === parsed.kind() && parsed.match(network, bits);
+  });
+}
+
+/** Throws 'invalid-request' unless `range` is an address or a range in CIDR notation. */
+export function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  try {
+    if (range.includes('/')) return ipaddr.parseCIDR(range);
+    const address = ipaddr.process(range);
+    return [address, address.kind() === 'ipv4' ? 32 : 128];
+  } catch (error) {
+    throw new HubError('invalid-request', `'${range}' is neither an address nor a range such as 10.0.0.0/8`, { cause: error });
+  }
+}

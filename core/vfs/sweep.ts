@@ -1,0 +1,26 @@
+import { toHubError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { StorageBackend } from '../storage/backend.js';
+import { RESERVED_NAME } from './path.js';
+
+/** Removes what unfinished uploads of an earlier run left in `backend`: files in its staging folders whose names begin with `prefix`. Resolves to their number; a folder that is not there is none. */
+export async function sweepStaging(backend: StorageBackend, prefix: string, log: Logger): Promise<number> {
+  if (!backend.removeFile) return 0;
+  const folders = (await backend.stagingFolders?.()) ?? [`/${RESERVED_NAME}`];
+  let swept = 0;
+  for (const folder of folders) {
+    try {
+      for await (const batch of backend.list(folder)) {
+        for (const { name } of batch.filter(entry => entry.type === 'file' && entry.name.startsWith(`${prefix}-`))) {
+          await backend.removeFile(`${folder}/${name}`);
+          swept++;
+        }
+      }
+    } catch (error) {
+      const failure = toHubError(error);
+      if (failure.code !== 'not-found' && failure.code !== 'not-a-directory')
+        log.warn({ err: error, folder }, 'staging folder could not be swept');
+    }
+  }
+  return swept;
+}
