@@ -1,4 +1,13 @@
 import type { Knex } from 'knex';
+import { injectable } from 'tsyringe';
+import { z } from 'zod';
+import { Coordinator } from '../cluster/coordinator.js';
+import { HubError } from '../errors.js';
+import { uuidv7 } from '../ids.js';
+import { write } from './change.js';
+import { Database } from './database.js';
+import { isDuplicate } from './errors.js';
+import { checkStorageName } from './names.js';
 
 /** A named backend with options. */
 export interface Storage {
@@ -10,11 +19,74 @@ export interface Storage {
   readonly version: number;
 }
 
-export declare class StorageRepository {
-  findByName(name: string, trx?: Knex.Transaction): Promise<Storage | undefined>;
-  list(trx?: Knex.Transaction): Promise<readonly Storage[]>;
-  /** Throws 'already-exists'. */
-  create(storage: Pick<Storage, 'name' | 'kind' | 'options'>, trx?: Knex.Transaction): Promise<Storage>;
-  /** Throws 'not-found', or 'conflict' while a user's mount uses it; the message names one. */
-  delete(name: string, trx?: Knex.Transaction): Promise<void>;
+interface StorageRow {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly options: string;
+  readonly created_at: number;
+  readonly version: number;
+}
+
+/** The backend that knows them checks what is in the options. */
+const optionsSchema = z.record(z.string(), z.unknown());
+
+/** Storages, without the discovered ones. Every method takes an optional transaction; writes publish 'records.changed' after commit. */
+@injectable()
+export class StorageRepository {
+  constructor(
+    private readonly database: Database,
+    private readonly coordinator: Coordinator,
+  ) {}
+
+  async findByName(name: string, trx?: Knex.Transaction): Promise<Storage | undefined> {
+    const row = await (trx ?? this.database.knex)<StorageRow>('storages')
+      .where({ name: name.normalize('NFC') })
+      .first();
+    return row && toStorage(row);
+  }
+
+  /** All of them, by name. */
+  async list(trx?: Knex.Transaction): Promise<readonly Storage[]> {
+    return (await (trx ?? this.database.reader)<StorageRow>('storages').orderBy('name')).map(toStorage);
+  }
+
+  /** Throws 'already-exists', or 'invalid-request' for a name that is not allowed. */
+  create({ name, kind, options }: Pick<Storage, 'name' | 'kind' | 'options'>, trx?: Knex.Transaction): Promise<Storage> {
+    const id = uuidv7();
+    return write(this.database, this.coordinator, { table: 'storages', id }, trx, async trx => {
+      const row = { id, name: checkStorageName(name), kind, options: JSON.stringify(options), created_at: Date.now(), version: 1 };
+      await trx('storages')
+        .insert(row)
+        .catch((error: unknown) => {
+          if (isDuplicate(error)) throw new HubError('already-exists', `There is a storage '${row.name}' already`);
+          throw error;
+        });
+      return toStorage(row);
+    });
+  }
+
+  /** Throws 'not-found', or 'conflict' while a user's mount uses it; the message names one. The files stay. */
+  async delete(name: string, trx?: Knex.Transaction): Promise<void> {
+    const storage = await this.findByName(name, trx);
+    if (!storage) throw new HubError('not-found', `There is no storage '${name}'`);
+    await write(this.database, this.coordinator, { table: 'storages', id: storage.id }, trx, async trx => {
+      const mount = await trx('mounts')
+        .join('users', 'users.id', 'mounts.user_id')
+        .where({ storage: storage.name })
+        .first<{ username: string; path: string } | undefined>('username', 'path');
+      if (mount)
+        throw new HubError('conflict', `The storage '${storage.name}' is in use: user '${mount.username}' has it at ${mount.path}`);
+      await trx('storages').where({ id: storage.id }).del();
+    });
+  }
+}
+
+function toStorage(row: StorageRow): Storage {
+  try {
+    const options = optionsSchema.parse(JSON.parse(row.options));
+    return { id: row.id, name: row.name, kind: row.kind, options, createdAt: row.created_at, version: row.version };
+  } catch (cause) {
+    throw new HubError('internal', `The record of storage '${row.name}' is damaged (options)`, { cause });
+  }
 }

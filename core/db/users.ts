@@ -1,107 +1,165 @@
 import type { Knex } from 'knex';
+import { injectable } from 'tsyringe';
+import { Coordinator } from '../cluster/coordinator.js';
+import { HubError } from '../errors.js';
+import { uuidv7 } from '../ids.js';
+import { write } from './change.js';
+import { Database } from './database.js';
+import { isDuplicate } from './errors.js';
+import { foldUsername } from './names.js';
+import type { Page } from './page.js';
+import type { User, UserFields, UserFilter } from './user.js';
+import { checkFields, toColumns, toUser, type UserRow } from './user-record.js';
 
-export interface Page<T> {
-  readonly items: readonly T[];
-  readonly total: number;
-  /** Pass it as `cursor` to get the next page; absent on the last. */
-  readonly next?: string;
+export { checkUsername } from './names.js';
+export type { Page } from './page.js';
+export type { PublicKey } from './public-keys.js';
+export { type Mount, type NamePattern, type Permissions, RIGHTS, type Right, type User, type UserFields, type UserFilter } from './user.js';
+
+/** A key or a mount, as one query reads both: fingerprint, algorithm, data, comment; or path, storage, directory. */
+interface PartRow {
+  readonly kind: 'key' | 'mount';
+  readonly user_id: string;
+  readonly position: number;
+  readonly a: string;
+  readonly b: string;
+  readonly c: string;
+  readonly d: string;
 }
-
-/** What a user may do below a directory. '*' is every right. */
-export const RIGHTS = [
-  'list',
-  'download',
-  'upload',
-  'overwrite',
-  'delete-files',
-  'delete-directories',
-  'rename-files',
-  'rename-directories',
-  'create-directories',
-  'create-links',
-  'chmod',
-  'chown',
-  'chtimes',
-  'copy',
-] as const;
-export type Right = (typeof RIGHTS)[number];
-
-/** Rights by directory: the key is an absolute path of which each segment may hold '*' and '?'; the nearest ancestor's entry holds. */
-export type Permissions = Readonly<Record<string, readonly (Right | '*')[]>>;
-
-/** Which names may be used below `path`. Compared without regard to case, on the last segment. */
-export interface NamePattern {
-  readonly path: string;
-  /** When not empty, only names that match one of these may be used. */
-  readonly allow: readonly string[];
-  readonly deny: readonly string[];
-  /** Whether names that may not be used are also invisible. */
-  readonly hidden: boolean;
-}
-
-/** A storage, or a directory of it, at a virtual path of a user. The one at '/' is the home. */
-export interface Mount {
-  readonly path: string;
-  readonly storage: string;
-  /** Directory within the storage. */
-  readonly directory: string;
-}
-
-export interface PublicKey {
-  /** OpenSSH's form: 'SHA256:…'. */
-  readonly fingerprint: string;
-  readonly algorithm: string;
-  /** The key blob in base64, as in authorized_keys. */
-  readonly data: string;
-  readonly comment: string;
-}
-
-export interface User {
-  readonly id: string;
-  readonly username: string;
-  readonly status: 'active' | 'disabled';
-  readonly description: string;
-  readonly hasPassword: boolean;
-  readonly keys: readonly PublicKey[];
-  readonly permissions: Permissions;
-  readonly patterns: readonly NamePattern[];
-  readonly mounts: readonly Mount[];
-  /** Logins are refused from then on, in milliseconds since 1970. */
-  readonly expiresAt: number | undefined;
-  /** Protocols that the user may use; empty means all. */
-  readonly protocols: readonly string[];
-  /** Address ranges from which the user may log in; empty means all. */
-  readonly addresses: readonly string[];
-  /** Sessions at the same time; undefined means that only the hub's own limit holds. */
-  readonly maxSessions: number | undefined;
-  readonly createdAt: number;
-  readonly lastLoginAt: number | undefined;
-  /** Rises with each change. */
-  readonly version: number;
-}
-
-export interface UserFilter {
-  readonly search?: string;
-}
-
-/** What create() and update() take beside the password hash. */
-export type UserFields = Omit<User, 'id' | 'hasPassword' | 'createdAt' | 'lastLoginAt' | 'version'> & { readonly passwordHash?: string | undefined };
 
 /**
  * Users, their keys and their mounts. One class a table, methods named for what callers need; no generic CRUD and no interface, since
  * there is one implementation. Every method takes an optional transaction; writes publish 'records.changed' after commit.
  */
-export declare class UserRepository {
+@injectable()
+export class UserRepository {
+  constructor(
+    private readonly database: Database,
+    private readonly coordinator: Coordinator,
+  ) {}
+
   /** Compares the folded form (NFKC, lower case). */
-  findByUsername(username: string, trx?: Knex.Transaction): Promise<User | undefined>;
-  find(id: string, trx?: Knex.Transaction): Promise<User | undefined>;
-  passwordHash(id: string, trx?: Knex.Transaction): Promise<string | undefined>;
-  /** The page after `cursor`, by username, with the total. */
-  page(filter: UserFilter, cursor: string | undefined, limit: number): Promise<Page<User>>;
-  /** Throws 'already-exists'. */
-  create(user: UserFields, trx?: Knex.Transaction): Promise<User>;
-  /** Throws 'not-found', or 'conflict' when `expectedVersion` is no longer current. */
-  update(id: string, changes: Partial<UserFields>, expectedVersion: number, trx?: Knex.Transaction): Promise<User>;
-  recordLogin(id: string, at: Date): Promise<void>;
-  delete(id: string, trx?: Knex.Transaction): Promise<void>;
+  async findByUsername(username: string, trx?: Knex.Transaction): Promise<User | undefined> {
+    const db = trx ?? this.database.knex;
+    return (await withParts(db, await db<UserRow>('users').where({ username_folded: foldUsername(username) })))[0];
+  }
+
+  async find(id: string, trx?: Knex.Transaction): Promise<User | undefined> {
+    const db = trx ?? this.database.knex;
+    return (await withParts(db, await db<UserRow>('users').where({ id })))[0];
+  }
+
+  /** Undefined when there is no such user, or he has no password. */
+  async passwordHash(id: string, trx?: Knex.Transaction): Promise<string | undefined> {
+    const row = await (trx ?? this.database.knex)<UserRow>('users').where({ id }).first('password_hash');
+    return row?.password_hash ?? undefined;
+  }
+
+  /** The page after `cursor`, by username, with the total. Throws 'invalid-request' for a cursor that no page gave. */
+  async page(filter: UserFilter, cursor: string | undefined, limit: number): Promise<Page<User>> {
+    const db = this.database.reader;
+    const matching = db<UserRow>('users');
+    if (filter.search)
+      matching.whereRaw("username_folded LIKE ? ESCAPE '!'", [`%${foldUsername(filter.search).replace(/[!%_]/g, '!$&')}%`]);
+    const [count] = await matching.clone().count({ total: '*' });
+    if (cursor !== undefined) matching.where('username_folded', '>', decodeCursor(cursor));
+    const rows = await matching.orderBy('username_folded').limit(limit + 1);
+    const items = await withParts(db, rows.slice(0, limit));
+    const total = Number(count?.total ?? 0);
+    return rows.length > limit
+      ? { items, total, next: Buffer.from(foldUsername(items.at(-1)!.username)).toString('base64url') }
+      : { items, total };
+  }
+
+  /** Throws 'already-exists', or 'invalid-request' that names the field. */
+  create(user: UserFields, trx?: Knex.Transaction): Promise<User> {
+    const id = uuidv7();
+    return this.#write(id, trx, async trx => {
+      const checked = checkFields(user);
+      await unlessTaken(checked.username, trx('users').insert({ ...toColumns(checked), id, created_at: Date.now(), version: 1 }));
+      await replaceParts(trx, id, checked);
+      return (await this.find(id, trx))!;
+    });
+  }
+
+  /** Throws 'not-found', or 'conflict' when `expectedVersion` is no longer current; 'already-exists' when the new name is taken. */
+  update(id: string, changes: Partial<UserFields>, expectedVersion: number, trx?: Knex.Transaction): Promise<User> {
+    return this.#write(id, trx, async trx => {
+      const checked = checkFields(changes);
+      const columns = { ...toColumns(checked), version: expectedVersion + 1 };
+      const changed = await unlessTaken(checked.username, trx('users').where({ id, version: expectedVersion }).update(columns));
+      if (changed === 0) await refuse(await this.find(id, trx));
+      await replaceParts(trx, id, checked);
+      return (await this.find(id, trx))!;
+    });
+  }
+
+  /** Remembers the time of a login. This is told to nobody, and leaves the version as it is: it changes nothing of what the user may do. */
+  async recordLogin(id: string, at: Date): Promise<void> {
+    await this.database.atomically([{ sql: 'UPDATE users SET last_login_at = ? WHERE id = ?', bindings: [at.getTime(), id] }]);
+  }
+
+  /** With his keys and mounts; his files stay. Throws 'not-found'. */
+  delete(id: string, trx?: Knex.Transaction): Promise<void> {
+    return this.#write(id, trx, async trx => {
+      if ((await trx('users').where({ id }).del()) === 0) await refuse(undefined);
+    });
+  }
+
+  #write<T>(id: string, trx: Knex.Transaction | undefined, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+    return write(this.database, this.coordinator, { table: 'users', id }, trx, work);
+  }
+}
+
+async function withParts(db: Knex, rows: readonly UserRow[]): Promise<readonly User[]> {
+  if (rows.length === 0) return [];
+  const ids = rows.map(row => row.id);
+  const keys = db('public_keys')
+    .whereIn('user_id', ids)
+    .select(db.raw("'key' AS kind"), 'user_id', 'position', 'fingerprint AS a', 'algorithm AS b', 'data AS c', 'comment AS d');
+  const mounts = db('mounts')
+    .whereIn('user_id', ids)
+    .select(db.raw("'mount' AS kind"), 'user_id', 'position', 'path AS a', 'storage AS b', 'directory AS c', db.raw("'' AS d"));
+  const parts: PartRow[] = await keys.unionAll([mounts]);
+  parts.sort((one, other) => one.position - other.position);
+  return rows.map(row => {
+    const own = parts.filter(part => part.user_id === row.id);
+    return toUser(
+      row,
+      own.filter(({ kind }) => kind === 'key').map(({ a, b, c, d }) => ({ fingerprint: a, algorithm: b, data: c, comment: d })),
+      own.filter(({ kind }) => kind === 'mount').map(({ a, b, c }) => ({ path: a, storage: b, directory: c })),
+    );
+  });
+}
+
+async function replaceParts(trx: Knex.Transaction, id: string, { keys, mounts }: Partial<UserFields>): Promise<void> {
+  if (keys) await replace(trx, 'public_keys', id, keys);
+  if (mounts) await replace(trx, 'mounts', id, mounts);
+}
+
+async function replace(trx: Knex.Transaction, table: string, id: string, parts: readonly object[]): Promise<void> {
+  await trx(table).where({ user_id: id }).del();
+  // A row at a time: a database takes only so many values in one statement.
+  for (const [position, part] of parts.entries()) await trx(table).insert({ ...part, user_id: id, position });
+}
+
+async function unlessTaken<T>(username: string | undefined, query: PromiseLike<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    if (isDuplicate(error)) throw new HubError('already-exists', `There is a user '${username}' already`);
+    throw error;
+  }
+}
+
+async function refuse(user: User | undefined): Promise<never> {
+  if (!user) throw new HubError('not-found', 'There is no such user');
+  throw new HubError('conflict', `Somebody else has changed user '${user.username}' in the meantime`);
+}
+
+function decodeCursor(cursor: string): string {
+  const name = Buffer.from(cursor, 'base64url').toString();
+  if (name === '' || Buffer.from(name).toString('base64url') !== cursor)
+    throw new HubError('invalid-request', 'The cursor is not one that a page gave');
+  return name;
 }

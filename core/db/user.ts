@@ -1,0 +1,78 @@
+import type { PublicKey } from './public-keys.js';
+
+/** What a user may do below a directory. '*' is every right. */
+export const RIGHTS = [
+  'list',
+  'download',
+  'upload',
+  'overwrite',
+  'delete-files',
+  'delete-directories',
+  'rename-files',
+  'rename-directories',
+  'create-directories',
+  'create-links',
+  'chmod',
+  'chown',
+  'chtimes',
+  'copy',
+] as const;
+/** One of RIGHTS. */
+export type Right = (typeof RIGHTS)[number];
+
+/** Rights by directory: the key is an absolute path of which each segment may hold '*' and '?'; the nearest ancestor's entry holds. */
+export type Permissions = Readonly<Record<string, readonly (Right | '*')[]>>;
+
+/** Which names may be used below `path`. Compared without regard to case, on the last segment. */
+export interface NamePattern {
+  readonly path: string;
+  /** When not empty, only names that match one of these may be used. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  /** Whether names that may not be used are also invisible. */
+  readonly hidden: boolean;
+}
+
+/** A storage, or a directory of it, at a virtual path of a user. The one at '/' is the home. */
+export interface Mount {
+  readonly path: string;
+  readonly storage: string;
+  /** Directory within the storage. */
+  readonly directory: string;
+}
+
+/** Who may log in, and what he then sees and may do. */
+export interface User {
+  readonly id: string;
+  readonly username: string;
+  readonly status: 'active' | 'disabled';
+  readonly description: string;
+  readonly hasPassword: boolean;
+  readonly keys: readonly PublicKey[];
+  readonly permissions: Permissions;
+  readonly patterns: readonly NamePattern[];
+  readonly mounts: readonly Mount[];
+  /** Logins are refused from then on, in milliseconds since 1970. */
+  readonly expiresAt: number | undefined;
+  /** Protocols that the user may use; empty means all. */
+  readonly protocols: readonly string[];
+  /** Address ranges from which the user may log in; empty means all. */
+  readonly addresses: readonly string[];
+  /** Sessions at the same time; undefined means that only the hub's own limit holds. */
+  readonly maxSessions: number | undefined;
+  readonly createdAt: number;
+  readonly lastLoginAt: number | undefined;
+  /** Rises with each change. */
+  readonly version: number;
+}
+
+/** Which users a page holds. */
+export interface UserFilter {
+  /** Part of the name, without regard to case. */
+  readonly search?: string;
+}
+
+/** What create() and update() take. In update() a key that is there is set: `undefined` clears it. */
+export type UserFields = Omit<User, 'id' | 'hasPassword' | 'createdAt' | 'lastLoginAt' | 'version'> & {
+  readonly passwordHash?: string | undefined;
+};
