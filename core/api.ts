@@ -31,6 +31,7 @@ export type {
   StorageFeatures,
   StorageHandle,
 } from './storage/backend.js';
+export { rangeHandle } from './storage/handles.js';
 export { HUB_VERSION } from './version.js';
 export type { Transfer } from './vfs/transfer.js';
 export type { VirtualFileSystem } from './vfs/virtual-file-system.js';

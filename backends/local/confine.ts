@@ -1,0 +1,282 @@
+import { closeSync, constants } from 'node:fs';
+import { readFile, readlink, realpath } from 'node:fs/promises';
+import { HubError } from '#core/api.js';
+import { errnoOf, notFound, openDescriptor, statDescriptor, statEntry } from './io.js';
+
+// Linux's O_PATH, which node:fs does not name: a descriptor that stands for an entry and cannot read it.
+const O_PATH = 0o10000000;
+const HOLD_ENTRY = O_PATH | constants.O_NOFOLLOW;
+const HOLD_DIRECTORY = HOLD_ENTRY | constants.O_DIRECTORY;
+const LINUX = process.platform === 'linux';
+const MAX_LINKS = 40;
+
+/** An entry that stays the same one, whatever happens to its name, until it is released. */
+export interface Held {
+  /** What node:fs reaches it by. */
+  readonly path: string;
+  /** Its descriptor; -1 where the system has none that stands for an entry. */
+  readonly fd: number;
+  release(): void;
+}
+
+/** A name in a directory that is held. */
+export interface Place {
+  /** What node:fs reaches it by; the last step is still to be made, and must not follow a link. */
+  readonly path: string;
+  readonly parent: Held;
+  /** Empty for the root. */
+  readonly name: string;
+  /** The names from the root to the parent, without links. */
+  readonly above: readonly string[];
+  release(): void;
+}
+
+/**
+ * Keeps every access below one directory. Paths are walked name by name, each step relative to the descriptor of the
+ * one before and none through a link, so that no rename by another process leads out. Links are followed only when
+ * asked for, by walking on along their target under the same rule. Where the system has no such descriptors (any but
+ * Linux), each name is checked before use, and a race between check and use remains.
+ */
+export class Confinement {
+  readonly #kept = new Map<string, Held>();
+  /** Everything that is held for good, to be closed at the end. */
+  readonly #closing: Held[];
+  readonly root: Held;
+
+  private constructor(
+    root: Held,
+    private readonly hostRoots: readonly (readonly string[])[],
+    private readonly followsLinks: boolean,
+  ) {
+    this.#closing = [root];
+    this.root = forGood(root);
+  }
+
+  /** Holds `root`, a directory. Throws the errno of opening it, or 'unavailable' where /proc is missing. */
+  static async open(root: string, followsLinks: boolean): Promise<Confinement> {
+    const real = await realpath(root);
+    const held = LINUX ? heldDescriptor(await openDescriptor(real, O_PATH | constants.O_DIRECTORY)) : heldPath(real);
+    if (await statEntry(`${held.path}/.`).catch(() => undefined)) return new Confinement(held, [names(root), names(real)], followsLinks);
+    held.release();
+    throw new HubError('unavailable', 'A local storage needs /proc to be mounted');
+  }
+
+  /**
+   * The place of `path`: its parent held, its last name not looked at. With `follow`, and where links are followed, a
+   * link at the end is replaced by the place to which it leads. Release it when done. Throws 'not-found' or
+   * 'not-a-directory'; a link that may not be followed, and one that leads out, are as if they were absent.
+   */
+  async enter(path: string, follow = false): Promise<Place> {
+    const segments = checkedNames(path);
+    const kept = this.#kept.get(parentOf(path));
+    if (kept) return place(kept, segments.slice(0, -1), nameOf(path));
+    const walk: Walk = { pending: segments, above: [], parent: this.root, links: 0 };
+    const throughLast = follow && this.followsLinks;
+    try {
+      for (;;) {
+        const name = walk.pending.shift();
+        if (name === undefined) return place(walk.parent, walk.above, '');
+        if (name === '..') await this.#goUp(walk);
+        else if (walk.pending.length > 0) await this.#goDown(walk, name);
+        else if (!throughLast || !(await this.#follow(walk, name))) return place(walk.parent, walk.above, name);
+      }
+    } catch (error) {
+      walk.parent.release();
+      throw error;
+    }
+  }
+
+  /** Holds the directory at `path`. Throws like enter(). */
+  async hold(path: string): Promise<Held> {
+    const at = await this.enter(path, true);
+    if (at.name === '') return at.parent;
+    try {
+      const held = await this.#step(at.parent, at.name);
+      if (held) return held;
+      throw (await this.#linkTarget(at.parent, at.name)) === undefined ? new HubError('not-a-directory', 'Not a directory') : notFound();
+    } finally {
+      at.release();
+    }
+  }
+
+  /** Holds the entry at a place itself, which may be a link. */
+  async pin(at: Place): Promise<Held> {
+    return LINUX ? heldDescriptor(await openDescriptor(at.path, HOLD_ENTRY)) : heldPath(at.path);
+  }
+
+  /** Keeps the directory at `path` held for good, so that entering it costs nothing from now on. */
+  async keep(path: string): Promise<void> {
+    if (this.#kept.has(path)) return;
+    const held = await this.hold(path);
+    this.#closing.push(held);
+    this.#kept.set(path, forGood(held));
+  }
+
+  /** Whether what lies directly in the directory `path` is entered through a descriptor that is kept. */
+  isKept(path: string): boolean {
+    return this.#kept.has(path);
+  }
+
+  /** Undoes keep(), for a directory that is no longer there. Its descriptor stays open until close(), since others may be using it. */
+  forget(path: string): void {
+    this.#kept.delete(path);
+  }
+
+  /** The mounted file system of the root and of each directory on the way to `path`, which is a directory, with their names. */
+  async volumes(path: string): Promise<{ readonly above: readonly string[]; readonly volumes: readonly string[] }> {
+    const at = await this.enter(path, true);
+    at.release();
+    const above = at.name === '' ? at.above : [...at.above, at.name];
+    const volumes = [await volumeOf(this.root)];
+    for (let depth = 1; depth <= above.length; depth++) {
+      const held = await this.#descend(above.slice(0, depth));
+      volumes.push(await volumeOf(held).finally(() => held.release()));
+    }
+    return { above, volumes };
+  }
+
+  /** The names below the root that an absolute path of this machine stands for. Throws 'not-found' for one that lies outside. */
+  #below(hostPath: string): string[] {
+    const wanted = names(hostPath);
+    const root = this.hostRoots.find(segments => segments.every((segment, index) => wanted[index] === segment));
+    if (!root) throw notFound();
+    return wanted.slice(root.length);
+  }
+
+  /** What the link target `target`, read in the directory `above`, is called by those who see only what is below the root. Throws 'not-found' when it leads out. */
+  virtualTarget(target: string, above: readonly string[]): string {
+    const walked = target.startsWith('/') ? [] : [...above];
+    for (const name of target.startsWith('/') ? this.#below(target) : names(target)) {
+      if (name !== '..') walked.push(name);
+      else if (walked.pop() === undefined) throw notFound();
+    }
+    return target.startsWith('/') ? `/${walked.join('/')}` : target;
+  }
+
+  /** Releases everything that is held for good. Called once, when nothing else is held. */
+  close(): void {
+    for (const held of this.#closing.splice(0)) held.release();
+    this.#kept.clear();
+  }
+
+  async #goUp(walk: Walk): Promise<void> {
+    if (walk.above.pop() === undefined) throw notFound();
+    exchange(walk, await this.#descend(walk.above));
+  }
+
+  async #goDown(walk: Walk, name: string): Promise<void> {
+    const next = await this.#step(walk.parent, name);
+    if (next) {
+      exchange(walk, next);
+      walk.above.push(name);
+    } else if (!(await this.#follow(walk, name))) {
+      throw new HubError('not-a-directory', 'Not a directory');
+    }
+  }
+
+  /** Goes on along the link `name`; false when there is no link by that name. */
+  async #follow(walk: Walk, name: string): Promise<boolean> {
+    const target = await this.#linkTarget(walk.parent, name);
+    if (target === undefined) return false;
+    if (!this.followsLinks || ++walk.links > MAX_LINKS) throw notFound();
+    if (target.startsWith('/')) {
+      walk.pending.unshift(...this.#below(target));
+      walk.above.length = 0;
+      exchange(walk, this.root);
+    } else {
+      walk.pending.unshift(...names(target));
+    }
+    return true;
+  }
+
+  /** The directory `name` in `parent`, held; undefined when there is something else by that name. */
+  async #step(parent: Held, name: string): Promise<Held | undefined> {
+    const path = `${parent.path}/${name}`;
+    try {
+      if (LINUX) return heldDescriptor(await openDescriptor(path, HOLD_DIRECTORY));
+      if (!(await statEntry(path)).isDirectory()) return undefined;
+      if ((await realpath(path)) !== path) throw notFound();
+      return heldPath(path);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ELOOP') return undefined;
+      throw error;
+    }
+  }
+
+  async #descend(above: readonly string[]): Promise<Held> {
+    const walk = { parent: this.root };
+    for (const name of above) {
+      const next = await this.#step(walk.parent, name).finally(() => walk.parent.release());
+      if (!next) throw notFound();
+      walk.parent = next;
+    }
+    return walk.parent;
+  }
+
+  /** Where the link `name` in `parent` leads; undefined when there is no link by that name. */
+  async #linkTarget(parent: Held, name: string): Promise<string | undefined> {
+    try {
+      return await readlink(`${parent.path}/${name}`);
+    } catch (error) {
+      if (errnoOf(error) === 'EINVAL' || errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+}
+
+/** How far enter() has come. */
+interface Walk {
+  readonly pending: string[];
+  readonly above: string[];
+  parent: Held;
+  links: number;
+}
+
+function exchange(walk: { parent: Held }, next: Held): void {
+  walk.parent.release();
+  walk.parent = next;
+}
+
+/** The path of the directory that holds `path`. */
+export function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}
+
+/** The last segment of `path`. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function place(parent: Held, above: readonly string[], name: string): Place {
+  return { path: `${parent.path}/${name || '.'}`, parent, name, above, release: () => parent.release() };
+}
+
+function heldDescriptor(fd: number): Held {
+  // Closing a descriptor that cannot read flushes nothing, so it need not leave this thread.
+  return { path: `/proc/self/fd/${fd}`, fd, release: () => closeSync(fd) };
+}
+
+const heldPath = (path: string): Held => ({ path, fd: -1, release() {} });
+
+const forGood = (held: Held): Held => ({ ...held, release() {} });
+
+function names(path: string): string[] {
+  return path.split('/').filter(name => name !== '' && name !== '.');
+}
+
+/** The segments of a path that is normal, which the hub has seen to already: this is the last line. */
+function checkedNames(path: string): string[] {
+  const segments = path === '/' ? [] : path.slice(1).split('/');
+  if (!path.startsWith('/') || path.includes('\0') || segments.some(name => name === '' || name === '.' || name === '..')) {
+    throw new HubError('invalid-request', 'Not a normal path');
+  }
+  return segments;
+}
+
+/** Tells mounts apart as well as devices: a rename between two mounts of one device fails too. */
+async function volumeOf(held: Held): Promise<string> {
+  const { dev } = await (held.fd >= 0 ? statDescriptor(held.fd) : statEntry(held.path));
+  if (held.fd < 0) return `${dev}`;
+  const mount = /^mnt_id:\s*(\d+)/m.exec(await readFile(`/proc/self/fdinfo/${held.fd}`, 'utf8'));
+  return `${dev}-${mount?.[1] ?? ''}`;
+}

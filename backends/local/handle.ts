@@ -1,0 +1,111 @@
+import { fchmod, fchown, ftruncate, futimes } from 'node:fs';
+import { promisify } from 'node:util';
+import { type FileAttributes, type FileInfo, HubError, type StorageHandle } from '#core/api.js';
+import { describe } from './info.js';
+import { closeDescriptor, failure, notAFile, readAt, statDescriptor, syncData, writeAllAt, writeAt } from './io.js';
+
+const changeMode = promisify(fchmod);
+const changeOwner = promisify(fchown);
+const changeTimes = promisify(futimes);
+const changeSize = promisify(ftruncate);
+
+/** Permission bits that a client may set: none that change the user of a program, none that let everyone write. */
+export const SETTABLE_MODE = 0o775;
+
+/** A regular file that is open on the local disk. */
+export class LocalHandle implements StorageHandle {
+  #open = true;
+
+  constructor(
+    private readonly name: string,
+    private readonly fd: number,
+  ) {}
+
+  read(target: Uint8Array, position: number): Promise<number> {
+    return this.#use(fd => readAt(fd, target, position));
+  }
+
+  write(data: Uint8Array, position: number): Promise<void> {
+    return this.#use(fd => writeAt(fd, data, position));
+  }
+
+  writev(pieces: readonly Uint8Array[], position: number): Promise<void> {
+    return this.#use(fd => writeAllAt(fd, pieces, position));
+  }
+
+  stat(): Promise<FileInfo> {
+    return this.#use(async fd => {
+      const info = describe(this.name, await statDescriptor(fd));
+      if (!info) throw notAFile();
+      return info;
+    });
+  }
+
+  setAttributes({ size, mtime, atime, mode, uid, gid }: FileAttributes): Promise<void> {
+    return this.#use(async fd => {
+      if (size !== undefined) await changeSize(fd, size);
+      if (mode !== undefined) await changeMode(fd, mode & SETTABLE_MODE);
+      const wants = { mtime, atime, uid, gid };
+      if (needsCurrent(wants)) {
+        const changes = completed(wants, await statDescriptor(fd));
+        if (changes.owner) await changeOwner(fd, ...changes.owner);
+        if (changes.times) await changeTimes(fd, ...changes.times);
+      }
+    });
+  }
+
+  truncate(size: number): Promise<void> {
+    return this.#use(fd => changeSize(fd, size));
+  }
+
+  /** Flushes the content and the size: what is needed to read the file again. */
+  sync(): Promise<void> {
+    return this.#use(syncData);
+  }
+
+  close(): Promise<void> {
+    return this.#use(fd => {
+      this.#open = false;
+      return closeDescriptor(fd);
+    });
+  }
+
+  async abort(): Promise<void> {
+    await this.close().catch(() => undefined);
+  }
+
+  /** A number that was closed may stand for another file by now, so it is never used again. */
+  async #use<T>(action: (fd: number) => Promise<T>): Promise<T> {
+    if (!this.#open) throw new HubError('aborted', 'The file is closed');
+    try {
+      return await action(this.fd);
+    } catch (error) {
+      throw failure(error);
+    }
+  }
+}
+
+interface Wanted {
+  readonly mtime: number | undefined;
+  readonly atime: number | undefined;
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+}
+
+/** Whether an owner or a time is wanted, which the system takes in pairs only. */
+export function needsCurrent({ mtime, atime, uid, gid }: Wanted): boolean {
+  return mtime !== undefined || atime !== undefined || uid !== undefined || gid !== undefined;
+}
+
+/** The pairs to set, what is not wanted filled up with what is. Times in seconds. */
+export function completed(
+  { mtime, atime, uid, gid }: Wanted,
+  current: { readonly atimeMs: bigint; readonly mtimeMs: bigint; readonly uid: bigint; readonly gid: bigint },
+): { readonly owner?: [uid: number, gid: number]; readonly times?: [atime: number, mtime: number] } {
+  return {
+    ...(uid === undefined && gid === undefined ? {} : { owner: [uid ?? Number(current.uid), gid ?? Number(current.gid)] }),
+    ...(mtime === undefined && atime === undefined
+      ? {}
+      : { times: [(atime ?? Number(current.atimeMs)) / 1000, (mtime ?? Number(current.mtimeMs)) / 1000] }),
+  };
+}

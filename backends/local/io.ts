@@ -1,0 +1,93 @@
+import * as fs from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { HubError, toHubError } from '#core/api.js';
+
+// Raw descriptors and callbacks, because a FileHandle costs more at each call than a small file can afford.
+
+export const openDescriptor = (path: string, flags: number, mode = 0): Promise<number> =>
+  new Promise((resolve, reject) => fs.open(path, flags, mode, (error, fd) => (error ? reject(error) : resolve(fd))));
+
+export const closeDescriptor = (fd: number): Promise<void> => new Promise((resolve, reject) => fs.close(fd, settle(resolve, reject)));
+
+export const statDescriptor = (fd: number): Promise<fs.BigIntStats> =>
+  new Promise((resolve, reject) => fs.fstat(fd, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats))));
+
+export const statEntry = (path: string): Promise<fs.BigIntStats> =>
+  new Promise((resolve, reject) => fs.lstat(path, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats))));
+
+export const renameEntry = (from: string, to: string): Promise<void> =>
+  new Promise((resolve, reject) => fs.rename(from, to, settle(resolve, reject)));
+
+export const syncDescriptor = (fd: number): Promise<void> => new Promise((resolve, reject) => fs.fsync(fd, settle(resolve, reject)));
+
+export const syncData = (fd: number): Promise<void> => new Promise((resolve, reject) => fs.fdatasync(fd, settle(resolve, reject)));
+
+export const readAt = (fd: number, target: Uint8Array, position: number): Promise<number> =>
+  new Promise((resolve, reject) =>
+    fs.read(fd, target, 0, target.length, position, (error, count) => (error ? reject(error) : resolve(count))),
+  );
+
+/** Writes all of `data`, however little the system takes at once. */
+export async function writeAt(fd: number, data: Uint8Array, position: number): Promise<void> {
+  let done = 0;
+  while (done < data.length) done += await writeOnce(fd, data, done, position + done);
+}
+
+/** Writes all of `pieces` one after the other, however little the system takes at once. */
+export async function writeAllAt(fd: number, pieces: readonly Uint8Array[], position: number): Promise<void> {
+  let done = await gatherOnce(fd, pieces, position);
+  let start = 0;
+  for (const piece of pieces) {
+    const missed = Math.max(done - start, 0);
+    if (missed < piece.length) {
+      await writeAt(fd, piece.subarray(missed), position + start + missed);
+      done = start + piece.length;
+    }
+    start += piece.length;
+  }
+}
+
+/** Fills the empty file `target` with what is in `source`, sharing the blocks where the system can. */
+export async function copyContent(source: number, target: number): Promise<void> {
+  if (process.platform === 'linux') return copyFile(`/proc/self/fd/${source}`, `/proc/self/fd/${target}`, fs.constants.COPYFILE_FICLONE);
+  const block = new Uint8Array(1024 * 1024);
+  for (let position = 0, count = 1; count > 0; position += count) {
+    count = await readAt(source, block, position);
+    await writeAt(target, block.subarray(0, count), position);
+  }
+}
+
+/** Any failure of the file system as the HubError that the hub understands. */
+export function failure(error: unknown): HubError {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  if (code === 'ENXIO' || code === 'ENODEV') return notAFile(error);
+  if (code === 'EBADF') return new HubError('permission-denied', 'The file is not open for this', { cause: error });
+  if (code === 'EBUSY' || code === 'ETXTBSY') return new HubError('locked', 'The file is in use', { cause: error });
+  if (code === 'EIO' || code === 'ESTALE') return new HubError('unavailable', 'The storage fails to read or write', { cause: error });
+  return toHubError(error);
+}
+
+export const notFound = (): HubError => new HubError('not-found', 'No such file or directory');
+
+/** For what is neither a file nor a directory nor a link: devices, sockets and named pipes. */
+export const notAFile = (cause?: unknown): HubError => new HubError('permission-denied', 'Not a regular file', { cause });
+
+/** The errno name of a failure, if it has one. */
+export function errnoOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+function writeOnce(fd: number, data: Uint8Array, offset: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.write(fd, data, offset, data.length - offset, position, (error, count) => (error ? reject(error) : resolve(count))),
+  );
+}
+
+function gatherOnce(fd: number, pieces: readonly Uint8Array[], position: number): Promise<number> {
+  return new Promise((resolve, reject) => fs.writev(fd, pieces, position, (error, count) => (error ? reject(error) : resolve(count))));
+}
+
+function settle(resolve: () => void, reject: (error: Error) => void): (error: Error | null) => void {
+  return error => (error ? reject(error) : resolve());
+}
