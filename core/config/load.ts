@@ -4,7 +4,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { ZodType } from 'zod';
 import { ConfigError, describeIssues } from './config-error.js';
 import { didYouMean } from './nearest.js';
-import { optionsOf, type Shape, shapeOf, variableName } from './shape.js';
+import { optionsOf, type Shape, shapeOf, valueFromText, variableName } from './shape.js';
 
 /** Sections whose members are named by protocols and extensions; the core's own schema does not know them. */
 const FOREIGN_SECTIONS = ['protocols', 'extensions'] as const;
@@ -228,11 +228,8 @@ function readVariable(variable: Variable, { shape, fromFile }: Found, problems: 
       return undefined;
     }
   }
-  if (shape.kind === 'number') return /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
-  if (shape.kind === 'boolean') return { true: true, false: false, 1: true, 0: false }[text.trim()] ?? text;
-  if (shape.kind === 'string' || shape.kind === 'choice') return text;
-  const value = parseJson(text);
-  if (shape.kind === 'union' || shape.kind === 'any') return value ?? text;
+  const value = valueFromText(text, shape);
+  if (!['list', 'record', 'object'].includes(shape.kind)) return value;
   const wanted = shape.kind === 'list' ? Array.isArray(value) : isTree(value);
   if (wanted) return value;
   problems.push(

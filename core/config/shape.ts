@@ -92,6 +92,18 @@ export function variableName(path: readonly string[]): string {
   return `ENTREPOT_${path.map(name => name.replace(/[^A-Za-z0-9]+/g, '_').toUpperCase()).join('__')}`;
 }
 
+/** `text` as the value that an option of this kind takes: a number, true or false, JSON for lists and sections. What is none of them stays a text, for the schema to refuse. */
+export function valueFromText(text: string, { kind }: Shape): unknown {
+  if (kind === 'string' || kind === 'choice') return text;
+  if (kind === 'number') return /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
+  if (kind === 'boolean') return { true: true, false: false, 1: true, 0: false }[text.trim()] ?? text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 const KINDS: Readonly<Record<string, Kind>> = {
   object: 'object',
   string: 'string',

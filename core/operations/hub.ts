@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { HubError } from '../errors.js';
+import { HUB_VERSION } from '../version.js';
+import { operation } from './operation.js';
+
+/** What administrators see of the hub as a whole. */
+export const hubOperations = {
+  'sessions.list': operation(z.strictObject({ user: z.string().optional() }), async ({ sessions }, { user }) => {
+    return (await sessions.list()).filter(session => user === undefined || session.user === user);
+  }),
+
+  /** Ends a session; its client is dropped. */
+  'sessions.end': operation(
+    z.strictObject({ id: z.string(), reason: z.string().default('Ended by an administrator') }),
+    async ({ sessions }, { id, reason }) => {
+      const session = (await sessions.list()).find(other => other.id === id);
+      if (!session) throw new HubError('not-found', `There is no session '${id}'; \`entrepot sessions list\` shows them`);
+      await sessions.end(id, reason);
+      return session;
+    },
+  ),
+
+  /** What an extension reports under '<extension> <name>'. */
+  'reports.show': operation(z.strictObject({ name: z.string() }), async ({ reports }, { name }) => {
+    const make = reports.get(name);
+    if (!make) throw new HubError('not-found', `Nothing reports '${name}'`);
+    return make();
+  }),
+
+  'hub.status': operation(z.strictObject({}), async ({ dataDirectory, listeners, config, sessions }) => ({
+    version: HUB_VERSION,
+    pid: process.pid,
+    node: config.node,
+    dataDirectory,
+    listeners,
+    sessions: (await sessions.list()).length,
+    uptimeMs: Math.round(process.uptime() * 1_000),
+  })),
+};

@@ -1,0 +1,34 @@
+import type { ZodType, z } from 'zod';
+import { didYouMean } from '../config/nearest.js';
+import { HubError } from '../errors.js';
+import { deliveryOperations, eventOperations } from './events.js';
+import { hubOperations } from './hub.js';
+import { checkInput, type Operation } from './operation.js';
+import type { OperationServices } from './services.js';
+import { storageOperations } from './storages.js';
+import { userOperations } from './users.js';
+import { webhookOperations } from './webhooks.js';
+
+/** Everything that an administrator can do, by name. The command line and the web API are made of these. */
+export const OPERATIONS = {
+  ...userOperations,
+  ...storageOperations,
+  ...webhookOperations,
+  ...eventOperations,
+  ...deliveryOperations,
+  ...hubOperations,
+};
+
+export type OperationName = keyof typeof OPERATIONS;
+/** What a caller may give: options with a default may be left out. */
+export type OperationInput<N extends OperationName> = z.input<(typeof OPERATIONS)[N]['input']>;
+export type OperationOutput<N extends OperationName> = Awaited<ReturnType<(typeof OPERATIONS)[N]['run']>>;
+
+/** Checks `input` and does what `name` says. Throws 'invalid-request' for an unknown name or an input that its schema refuses, and what the operation throws. */
+export async function runOperation(services: OperationServices, name: string, input: unknown): Promise<unknown> {
+  const operation = Object.hasOwn(OPERATIONS, name)
+    ? (OPERATIONS[name as OperationName] as unknown as Operation<ZodType, unknown>)
+    : undefined;
+  if (!operation) throw new HubError('invalid-request', `There is no operation '${name}'${didYouMean(name, Object.keys(OPERATIONS))}`);
+  return operation.run(services, checkInput(operation.input, input));
+}

@@ -1,0 +1,26 @@
+import type { ZodType, z } from 'zod';
+import { HubError } from '../errors.js';
+import type { OperationServices } from './services.js';
+
+/** One thing an administrator can do, whoever asks: the command line, the control socket or the web API. */
+export interface Operation<Schema extends ZodType, Output> {
+  readonly input: Schema;
+  /** Does it. Throws HubError with a sentence for the administrator. What it gives is plain data, without secrets except those made by it. */
+  run(services: OperationServices, input: z.output<Schema>): Promise<Output>;
+}
+
+/** Types an operation; returns it unchanged. */
+export function operation<Schema extends ZodType, Output>(
+  input: Schema,
+  run: (services: OperationServices, input: z.output<Schema>) => Promise<Output>,
+): Operation<Schema, Output> {
+  return { input, run };
+}
+
+/** `input` as `schema` leaves it. Throws 'invalid-request' that lists every problem. */
+export function checkInput<T>(schema: ZodType<T>, input: unknown): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => (path.length ? `${path.join('.')}: ${message}` : message));
+  throw new HubError('invalid-request', problems.join('; '));
+}

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { didYouMean } from '../config/nearest.js';
+import { shapeOf, valueFromText } from '../config/shape.js';
+import { checkStorageName } from '../db/names.js';
+import { HubError, toHubError } from '../errors.js';
+import { operation } from './operation.js';
+import type { OperationServices } from './services.js';
+
+const named = z.strictObject({ name: z.string().min(1).max(256) });
+
+/** A storage as administrators see it: secrets of its options are hidden. */
+export interface StorageView {
+  readonly name: string;
+  readonly kind: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Whether it is there because `storages.discover` found it, rather than because someone added it. */
+  readonly discovered: boolean;
+}
+
+/** What administrators do with storages. */
+export const storageOperations = {
+  /** Adds a storage after it was checked and opened once. Values of options may be texts, such as a command line has. */
+  'storages.add': operation(
+    z.strictObject({ name: z.string(), kind: z.string(), options: z.record(z.string(), z.unknown()).default({}) }),
+    async (services, { name, kind, options }) => {
+      const kept = checkStorageName(name);
+      if ((await services.storageRegistry.list()).some(other => other.name === kept))
+        throw new HubError('already-exists', `There is a storage '${kept}' already`);
+      const typed = fromTexts(services, kind, options);
+      await services.storageRegistry.check(kind, typed);
+      await services.storageRegistry.test(kind, typed);
+      const { kind: kindName, options: storedOptions } = await services.storages.create({ name: kept, kind, options: typed });
+      return view(services, { name: kept, kind: kindName, options: storedOptions, discovered: false });
+    },
+  ),
+
+  'storages.list': operation(z.strictObject({}), async services =>
+    (await services.storageRegistry.list()).map(storage => view(services, storage)),
+  ),
+
+  'storages.show': operation(named, async (services, { name }) => view(services, await find(services, name))),
+
+  /** Opens the storage and looks at its root. What is wrong with it is the answer, not an error. */
+  'storages.test': operation(named, async (services, { name }) => {
+    const { kind, options } = await find(services, name);
+    const startedAt = performance.now();
+    try {
+      await services.storageRegistry.test(kind, options);
+      return { name, ok: true, message: 'Works', durationMs: Math.round(performance.now() - startedAt) };
+    } catch (error) {
+      return { name, ok: false, message: toHubError(error).message, durationMs: Math.round(performance.now() - startedAt) };
+    }
+  }),
+
+  /** Takes the storage off the list; its files stay. Refused while a mount uses it. */
+  'storages.remove': operation(named, async (services, { name }) => {
+    const storage = await find(services, name);
+    if (storage.discovered)
+      throw new HubError('invalid-request', `'${name}' is offered by storages.discover; it goes away with its directory`);
+    await services.storages.delete(storage.name);
+    return view(services, storage);
+  }),
+};
+
+async function find({ storageRegistry }: OperationServices, name: string): Promise<StorageView> {
+  const all = await storageRegistry.list();
+  const storage = all.find(other => other.name === name);
+  if (!storage)
+    throw new HubError(
+      'not-found',
+      `There is no storage '${name}'${didYouMean(
+        name,
+        all.map(other => other.name),
+      )}`,
+    );
+  return storage;
+}
+
+function fromTexts(
+  { storageRegistry }: OperationServices,
+  kind: string,
+  options: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const children = optionsOfKind(storageRegistry, kind);
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => {
+      const schema = children[name];
+      return [name, typeof value === 'string' && schema ? valueFromText(value, shapeOf(schema)) : value];
+    }),
+  );
+}
+
+function view({ storageRegistry }: OperationServices, { name, kind, options, discovered }: StorageView): StorageView {
+  const children = optionsOfKind(storageRegistry, kind);
+  const shown = Object.entries(options).map(([option, value]) => [
+    option,
+    children[option] && shapeOf(children[option]).secret ? '(hidden)' : value,
+  ]);
+  return { name, kind, options: Object.fromEntries(shown), discovered };
+}
+
+function optionsOfKind(registry: OperationServices['storageRegistry'], kind: string) {
+  const type = registry.kinds().find(({ name }) => name === kind);
+  return type ? shapeOf(type.options).children : {};
+}

@@ -1,0 +1,280 @@
+import { z } from 'zod';
+import { didYouMean } from '../config/nearest.js';
+import { checkUsername } from '../db/names.js';
+import { parsePublicKey } from '../db/public-keys.js';
+import { type Mount, type NamePattern, type Permissions, RIGHTS, type User, type UserFields } from '../db/users.js';
+import { HubError } from '../errors.js';
+import { randomToken } from '../ids.js';
+import { parseRange } from '../net.js';
+import { ensureDirectory } from '../storage/ensure-directory.js';
+import { virtualPath } from '../vfs/path.js';
+import { operation } from './operation.js';
+import type { OperationServices } from './services.js';
+
+const HOME = '/';
+const MAX_PASSWORD_LENGTH = 1_024;
+
+const username = z.string().min(1).max(256);
+const password = z.string().min(1, 'expected a password; it is empty').max(MAX_PASSWORD_LENGTH);
+/** Rights by directory; null takes a directory's entry away. */
+const permissions = z.record(z.string(), z.array(z.string()).nullable());
+/** Patterns by directory; empty lists take a directory's entry away. */
+const patterns = z.array(
+  z.strictObject({
+    path: z.string(),
+    allow: z.array(z.string().min(1)).optional(),
+    deny: z.array(z.string().min(1)).optional(),
+    hidden: z.boolean().optional(),
+  }),
+);
+
+const settings = {
+  password: password.optional(),
+  /** 'STORAGE:/path'. */
+  home: z.string().optional(),
+  description: z.string().max(1_000).optional(),
+  permissions: permissions.optional(),
+  patterns: patterns.optional(),
+  /** Milliseconds since 1970; null for never. */
+  expiresAt: z.int().positive().nullable().optional(),
+  protocols: z.array(z.string()).optional(),
+  addresses: z.array(z.string()).optional(),
+  maxSessions: z.int().min(1).nullable().optional(),
+};
+type Settings = z.output<z.ZodObject<typeof settings>>;
+
+const named = z.strictObject({ username });
+
+/** What administrators do with users. */
+export const userOperations = {
+  /** Adds a user. Without password and key a password is made and given back, this once. */
+  'users.add': operation(z.strictObject({ username, ...settings, keys: z.array(z.string()).optional() }), async (services, input) => {
+    const name = checkUsername(input.username);
+    const made = input.password === undefined && !input.keys?.length ? randomToken(15) : undefined;
+    const home = await mount(services, HOME, input.home ?? `data:/${name}`);
+    const fields: UserFields = {
+      username: name,
+      status: 'active',
+      description: '',
+      keys: (input.keys ?? []).map(parsePublicKey),
+      permissions: { '/': ['*'] },
+      patterns: [],
+      mounts: [home],
+      expiresAt: undefined,
+      protocols: [],
+      addresses: [],
+      maxSessions: undefined,
+      ...(await changesOf(
+        services,
+        { ...input, home: undefined, password: input.password ?? made },
+        { permissions: { '/': ['*'] }, patterns: [], mounts: [home] },
+      )),
+    };
+    if (await services.users.findByUsername(name)) throw new HubError('already-exists', `There is a user '${name}' already`);
+    await makeDirectory(services, home);
+    return { user: await services.users.create(fields), ...(made !== undefined && { password: made }) };
+  }),
+
+  'users.list': operation(
+    z.strictObject({ search: z.string().optional(), cursor: z.string().optional(), limit: z.int().min(1).max(1_000).default(1_000) }),
+    async ({ users }, { search, cursor, limit }) => users.page(search === undefined ? {} : { search }, cursor, limit),
+  ),
+
+  'users.show': operation(named, async (services, input) => find(services, input.username)),
+
+  /** Changes what is given. A new password does not end sessions; a status other than active does. */
+  'users.set': operation(
+    z.strictObject({ username, ...settings, status: z.enum(['active', 'disabled']).optional() }),
+    async (services, input) => {
+      const user = await find(services, input.username);
+      const changes = await changesOf(services, input, user);
+      if (input.home !== undefined) await makeDirectory(services, changes.mounts!.find(({ path }) => path === HOME)!);
+      const changed = await services.users.update(user.id, { ...changes, ...(input.status && { status: input.status }) }, user.version);
+      if (changed.status !== 'active') await endSessions(services, changed, 'The account was disabled');
+      return changed;
+    },
+  ),
+
+  'users.disable': operation(named, async (services, input) => setStatus(services, input.username, 'disabled')),
+  'users.enable': operation(named, async (services, input) => setStatus(services, input.username, 'active')),
+
+  /** Deletes the account and ends its sessions; its files stay. */
+  'users.remove': operation(named, async (services, input) => {
+    const user = await find(services, input.username);
+    await services.users.delete(user.id);
+    await endSessions(services, user, 'The account was removed');
+    return { username: user.username, mounts: user.mounts };
+  }),
+
+  'users.keys.add': operation(z.strictObject({ username, key: z.string() }), async (services, input) => {
+    const user = await find(services, input.username);
+    const key = parsePublicKey(input.key);
+    if (user.keys.some(({ fingerprint }) => fingerprint === key.fingerprint))
+      throw new HubError('already-exists', `'${user.username}' has this key already`);
+    await services.users.update(user.id, { keys: [...user.keys, key] }, user.version);
+    return key;
+  }),
+
+  /** Takes away the key of this fingerprint or comment. */
+  'users.keys.remove': operation(z.strictObject({ username, key: z.string() }), async (services, input) => {
+    const user = await find(services, input.username);
+    const found = user.keys.filter(({ fingerprint, comment }) => fingerprint === input.key || comment === input.key);
+    if (found.length === 0)
+      throw new HubError(
+        'not-found',
+        `'${user.username}' has no key '${input.key}'${didYouMean(
+          input.key,
+          user.keys.map(({ fingerprint }) => fingerprint),
+        )}`,
+      );
+    if (found.length > 1)
+      throw new HubError('conflict', `Several keys of '${user.username}' are called '${input.key}'; give the fingerprint`);
+    await services.users.update(user.id, { keys: user.keys.filter(key => key !== found[0]) }, user.version);
+    return found[0]!;
+  }),
+
+  'users.mounts.add': operation(z.strictObject({ username, path: z.string(), target: z.string() }), async (services, input) => {
+    const user = await find(services, input.username);
+    const added = await mount(services, absolute(input.path), input.target);
+    if (user.mounts.some(({ path }) => path === added.path))
+      throw new HubError('already-exists', `'${user.username}' has something at ${added.path} already; remove that mount first`);
+    await makeDirectory(services, added);
+    return (await services.users.update(user.id, { mounts: [...user.mounts, added] }, user.version)).mounts;
+  }),
+
+  'users.mounts.list': operation(named, async (services, input) => (await find(services, input.username)).mounts),
+
+  'users.mounts.remove': operation(z.strictObject({ username, path: z.string() }), async (services, input) => {
+    const user = await find(services, input.username);
+    const path = absolute(input.path);
+    if (path === HOME) throw new HubError('invalid-request', 'The home cannot be removed; `entrepot user set --home` replaces it');
+    const mounts = user.mounts.filter(other => other.path !== path);
+    if (mounts.length === user.mounts.length) throw new HubError('not-found', `'${user.username}' has no mount at ${path}`);
+    return (await services.users.update(user.id, { mounts }, user.version)).mounts;
+  }),
+};
+
+async function find({ users }: OperationServices, name: string): Promise<User> {
+  const user = await users.findByUsername(name);
+  if (user) return user;
+  const { items } = await users.page({}, undefined, 1_000);
+  throw new HubError(
+    'not-found',
+    `There is no user '${name}'${didYouMean(
+      name,
+      items.map(other => other.username),
+    )}`,
+  );
+}
+
+async function setStatus(services: OperationServices, name: string, status: User['status']): Promise<User> {
+  const user = await find(services, name);
+  const changed = await services.users.update(user.id, { status }, user.version);
+  if (status === 'disabled') await endSessions(services, changed, 'The account was disabled');
+  return changed;
+}
+
+async function endSessions({ sessions }: OperationServices, user: User, reason: string): Promise<void> {
+  const open = (await sessions.list()).filter(session => session.user === user.username);
+  await Promise.all(open.map(session => sessions.end(session.id, reason)));
+}
+
+async function changesOf(
+  services: OperationServices,
+  input: Settings,
+  current: Pick<User, 'permissions' | 'patterns' | 'mounts'>,
+): Promise<Partial<UserFields>> {
+  const changes: { -readonly [K in keyof UserFields]?: UserFields[K] } = {};
+  if (input.password !== undefined) changes.passwordHash = await services.passwords.hash(input.password);
+  if (input.description !== undefined) changes.description = input.description;
+  if (input.permissions) changes.permissions = mergePermissions(current.permissions, input.permissions);
+  if (input.patterns) changes.patterns = mergePatterns(current.patterns, input.patterns);
+  if (input.expiresAt !== undefined) changes.expiresAt = input.expiresAt ?? undefined;
+  if (input.protocols) changes.protocols = checkProtocols(services, input.protocols);
+  if (input.addresses) changes.addresses = checkAddresses(input.addresses);
+  if (input.maxSessions !== undefined) changes.maxSessions = input.maxSessions ?? undefined;
+  if (input.home !== undefined)
+    changes.mounts = [await mount(services, HOME, input.home), ...current.mounts.filter(({ path }) => path !== HOME)];
+  return changes;
+}
+
+function mergePermissions(current: Permissions, given: z.output<typeof permissions>): Permissions {
+  const merged: Record<string, Permissions[string]> = { ...current };
+  for (const [raw, rights] of Object.entries(given)) {
+    const path = absolute(raw);
+    if (rights === null) {
+      if (path === HOME) throw new HubError('invalid-request', "The rights at '/' can be changed and not removed");
+      delete merged[path];
+    } else {
+      merged[path] = rights.map(right => {
+        const known = ['*', ...RIGHTS] as const;
+        const found = known.find(name => name === right);
+        if (!found)
+          throw new HubError(
+            'invalid-request',
+            `There is no right '${right}'${didYouMean(right, known) || `; there are ${known.join(', ')}`}`,
+          );
+        return found;
+      });
+    }
+  }
+  return merged;
+}
+
+function mergePatterns(current: readonly NamePattern[], given: z.output<typeof patterns>): readonly NamePattern[] {
+  const merged = new Map(current.map(pattern => [pattern.path, pattern]));
+  for (const { path: raw, allow, deny, hidden } of given) {
+    const path = absolute(raw);
+    const before = merged.get(path) ?? { path, allow: [], deny: [], hidden: false };
+    merged.set(path, { path, allow: allow ?? before.allow, deny: deny ?? before.deny, hidden: hidden ?? before.hidden });
+  }
+  return [...merged.values()].filter(({ allow, deny }) => allow.length + deny.length > 0);
+}
+
+function checkProtocols({ protocols }: OperationServices, given: readonly string[]): readonly string[] {
+  for (const name of given) {
+    if (!protocols.includes(name))
+      throw new HubError(
+        'invalid-request',
+        `There is no protocol '${name}'${didYouMean(name, protocols) || `; there are ${protocols.join(', ')}`}`,
+      );
+  }
+  return [...new Set(given)];
+}
+
+function checkAddresses(given: readonly string[]): readonly string[] {
+  for (const range of given) parseRange(range);
+  return [...new Set(given)];
+}
+
+/** A mount of 'STORAGE:/path', its storage checked. */
+async function mount({ storageRegistry }: OperationServices, path: string, target: string): Promise<Mount> {
+  const match = /^([^:/]+)(?::(.*))?$/s.exec(target);
+  if (!match) throw new HubError('invalid-request', `Expected STORAGE:/path, such as data:/reports, got '${target}'`);
+  const known = await storageRegistry.list();
+  const storage = known.find(({ name }) => name === match[1]);
+  if (!storage)
+    throw new HubError(
+      'not-found',
+      `There is no storage '${match[1]}'${didYouMean(
+        match[1]!,
+        known.map(({ name }) => name),
+      )}`,
+    );
+  return { path, storage: storage.name, directory: virtualPath(match[2] ?? '/') };
+}
+
+async function makeDirectory({ storageRegistry, log }: OperationServices, { storage, directory }: Mount): Promise<void> {
+  const backend = await storageRegistry.backend(storage);
+  try {
+    await ensureDirectory(backend, directory);
+  } catch (error) {
+    if (!(error instanceof HubError) || error.code !== 'unsupported') throw error;
+    log.debug({ storage, directory }, 'The storage makes no directories; the mount is used as it is');
+  }
+}
+
+function absolute(path: string): string {
+  if (!path.startsWith('/')) throw new HubError('invalid-request', `Expected a path that starts with '/', got '${path}'`);
+  return virtualPath(path);
+}

@@ -1,0 +1,180 @@
+import { z } from 'zod';
+import { didYouMean } from '../config/nearest.js';
+import { HubError, toHubError } from '../errors.js';
+import type { Rule } from '../events/rules.js';
+import { EVENT_TYPES, type HubEvent } from '../events/types.js';
+import { compileGlob } from '../glob.js';
+import { newWebhookSecret, uuidv7 } from '../ids.js';
+import { operation } from './operation.js';
+import type { OperationServices } from './services.js';
+
+const TEST_LIMIT_MS = 20_000;
+const TEST_POLL_MS = 100;
+const ROTATION_MS = 24 * 3_600_000;
+const MAX_URL_LENGTH = 2_048;
+
+const identified = z.strictObject({ id: z.string() });
+
+/** A webhook as administrators see it: without its secret. */
+export interface WebhookView {
+  readonly id: string;
+  readonly url: string;
+  readonly events: readonly string[];
+  readonly paths: readonly string[];
+  readonly users: readonly string[];
+  readonly enabled: boolean;
+}
+
+/** What administrators do with webhooks: rules whose one action is of the type 'webhook'. */
+export const webhookOperations = {
+  /** Adds a webhook; its secret is given back this once. `warning` tells what will keep the hub from sending. */
+  'webhooks.add': operation(
+    z.strictObject({
+      url: z.string(),
+      events: z.array(z.string()).min(1, 'expected at least one event'),
+      paths: z.array(z.string()).default([]),
+      users: z.array(z.string()).default([]),
+    }),
+    async (services, { url, events, paths, users }) => {
+      const checked = checkUrl(url);
+      for (const event of events) checkEvent(event);
+      for (const path of paths) compileGlob(path);
+      const secret = newWebhookSecret();
+      const rule = await services.rules.create({
+        name: new URL(checked).host,
+        enabled: true,
+        events: [...new Set(events)],
+        guards: [],
+        conditions: { ...(paths.length && { paths }), ...(users.length && { users }) },
+        actions: [{ type: 'webhook', options: { url: checked, secret } }],
+      });
+      const warning = await refusal(services, checked);
+      return { ...view(rule), secret, ...(warning !== undefined && { warning }) };
+    },
+  ),
+
+  'webhooks.list': operation(z.strictObject({}), async services => {
+    const counts = await services.deliveries.counts();
+    return (await webhooks(services)).map(rule => ({
+      ...view(rule),
+      deliveries: Object.fromEntries(
+        counts.filter(({ target }) => target.startsWith(`rule/${rule.id}/`)).map(({ state, count }) => [state, count]),
+      ),
+    }));
+  }),
+
+  'webhooks.show': operation(identified, async (services, { id }) => view(await find(services, id))),
+
+  /** Sends a 'webhook.test' to this webhook alone and waits for its first try, 20 seconds at most. */
+  'webhooks.test': operation(identified, async (services, { id }) => {
+    const rule = await find(services, id);
+    if (services.listeners.length === 0)
+      throw new HubError('unavailable', 'No hub is running that could send; start it with `entrepot start`');
+    const event = testEvent(services);
+    await services.events.record({ event, user: undefined, path: undefined, targets: [`rule/${rule.id}/0`] });
+    services.coordinator.broadcast('deliveries.waiting', {});
+    return { event: event.id, ...(await firstTry(services, event.id)) };
+  }),
+
+  'webhooks.enable': operation(identified, async (services, { id }) => change(services, id, { enabled: true })),
+  'webhooks.disable': operation(identified, async (services, { id }) => change(services, id, { enabled: false })),
+
+  'webhooks.remove': operation(identified, async (services, { id }) => {
+    const rule = await find(services, id);
+    await services.rules.delete(rule.id);
+    return view(rule);
+  }),
+
+  /** Makes a new secret. The old one signs along for 24 hours, so that receivers can change over. */
+  'webhooks.rotate-secret': operation(identified, async (services, { id }) => {
+    const rule = await find(services, id);
+    const action = rule.actions[0]!;
+    const secret = newWebhookSecret();
+    const previousSecretUntil = Date.now() + ROTATION_MS;
+    const options = { ...action.options, secret, previousSecret: action.options.secret, previousSecretUntil };
+    const changed = await services.rules.update(rule.id, { actions: [{ ...action, options }] });
+    return { ...view(changed), secret, previousSecretUntil };
+  }),
+};
+
+async function webhooks({ rules }: OperationServices): Promise<readonly Rule[]> {
+  return (await rules.list()).filter(rule => rule.actions.length === 1 && rule.actions[0]!.type === 'webhook');
+}
+
+/** By id, the start of one that is not shared, or the URL. */
+async function find(services: OperationServices, id: string): Promise<Rule> {
+  const all = await webhooks(services);
+  const exact = all.find(rule => rule.id === id);
+  if (exact) return exact;
+  const matching = all.filter(rule => (id.length >= 4 && rule.id.startsWith(id)) || view(rule).url === id);
+  if (matching.length === 1) return matching[0]!;
+  if (matching.length > 1) throw new HubError('conflict', `Several webhooks match '${id}'; give the whole id`);
+  throw new HubError('not-found', `There is no webhook '${id}'; \`entrepot webhook list\` shows them`);
+}
+
+async function change(services: OperationServices, id: string, changes: Partial<Pick<Rule, 'enabled'>>): Promise<WebhookView> {
+  const rule = await find(services, id);
+  return view(await services.rules.update(rule.id, changes));
+}
+
+function view({ id, events, enabled, conditions, actions }: Rule): WebhookView {
+  return { id, url: String(actions[0]?.options.url), events, paths: conditions.paths ?? [], users: conditions.users ?? [], enabled };
+}
+
+function checkUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    throw new HubError('invalid-request', `Expected a URL that starts with http:// or https://, got '${text}'`);
+  if (url.username || url.password) throw new HubError('invalid-request', 'The URL must not carry a user name or a password');
+  if (url.href.length > MAX_URL_LENGTH) throw new HubError('invalid-request', `The URL is longer than ${MAX_URL_LENGTH} characters`);
+  return url.href;
+}
+
+function checkEvent(event: string): void {
+  const families = [...new Set(EVENT_TYPES.map(type => `${type.slice(0, type.indexOf('.'))}.*`))];
+  const known = ['*', ...EVENT_TYPES, ...families];
+  if (known.includes(event)) return;
+  throw new HubError(
+    'invalid-request',
+    `There is no event '${event}'${didYouMean(event, known) || `; there are ${EVENT_TYPES.join(', ')}, families such as 'upload.*', and '*'`}`,
+  );
+}
+
+async function refusal({ outbound }: OperationServices, url: string): Promise<string | undefined> {
+  try {
+    await outbound.check(url);
+    return undefined;
+  } catch (error) {
+    return toHubError(error).message;
+  }
+}
+
+function testEvent({ config }: OperationServices): HubEvent<'webhook.test'> {
+  return {
+    specversion: '1.0',
+    id: uuidv7(),
+    type: 'webhook.test',
+    source: `entrepot/${config.node}`,
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    data: { message: 'A test by an administrator' },
+  };
+}
+
+/** How the first try of the event's delivery went. */
+async function firstTry({ deliveries }: OperationServices, eventId: string) {
+  for (let waitedMs = 0; waitedMs < TEST_LIMIT_MS; waitedMs += TEST_POLL_MS) {
+    await new Promise(resolve => setTimeout(resolve, TEST_POLL_MS));
+    const delivery = (await deliveries.page({ eventId }, undefined, 1)).items[0];
+    const [attempt] = delivery ? await deliveries.attempts(delivery.id) : [];
+    if (delivery && attempt)
+      return {
+        delivery: delivery.id,
+        ok: attempt.succeeded,
+        summary: attempt.summary,
+        answer: attempt.answer,
+        durationMs: attempt.durationMs,
+      };
+  }
+  return { ok: false, summary: `No answer within ${TEST_LIMIT_MS / 1_000} s; \`entrepot deliveries list\` shows how it goes on` };
+}
