@@ -16,14 +16,14 @@ export async function up(knex: Knex): Promise<void> {
   await knex.schema.createTable('events', table => {
     table.string('id', 36).primary();
     table.string('type', 100).notNullable();
-    table.string('user', 255);
+    table.string('username', 255);
     table.text('path');
     table.bigInteger('time').notNullable();
     table.string('state', 10).notNullable();
     table.text('event').notNullable();
     table.text('proof');
     table.index(['type', 'id'], 'events_by_type');
-    table.index(['user', 'id'], 'events_by_user');
+    table.index(['username', 'id'], 'events_by_user');
     table.index(['state', 'id'], 'events_pending', { predicate: knex.whereRaw("state = 'pending'") });
   });
   await knex.schema.createTable('deliveries', table => {

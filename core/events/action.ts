@@ -13,7 +13,7 @@ export interface ActionType<Options = unknown> {
   /** Longest time a try may take, in milliseconds; 60,000 unless told. `signal` aborts then. */
   timeoutMs?(options: Options): number;
   /** Acts on an event. Throw to be retried, PermanentFailure not to be. What is returned is kept for the admin to read. */
-  run(options: Options, delivery: Delivery, signal: AbortSignal): Promise<Receipt | string | void>;
+  run(options: Options, delivery: Delivery, signal: AbortSignal): Promise<Receipt | string | undefined> | Promise<void>;
   /** Allows an action by resolving, refuses it by throwing. Absent when this kind cannot be asked beforehand. Keeps a time limit of its own. */
   decide?(options: Options, action: GuardedAction, signal: AbortSignal): Promise<void>;
 }

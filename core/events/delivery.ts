@@ -10,6 +10,12 @@ export interface Delivery<T extends EventType = EventType> {
   readonly event: HubEvent<T>;
 }
 
+/** A delivery as a queue hands it to whoever runs it. */
+export interface ClaimedDelivery extends Delivery {
+  /** How often it failed since it was recorded or retried by hand. Tries that were cut off do not count. */
+  readonly failures: number;
+}
+
 /** What a target has to tell of a try that worked. */
 export interface Receipt {
   /** One line: 'HTTP 200', 'exit 0'. */

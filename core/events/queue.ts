@@ -1,4 +1,4 @@
-import type { Delivery } from './delivery.js';
+import type { ClaimedDelivery } from './delivery.js';
 
 /**
  * Hands deliveries from the outbox to `run`, at least once, in no order, retrying after nextAttempt().
@@ -9,7 +9,7 @@ import type { Delivery } from './delivery.js';
  */
 export abstract class EventQueue {
   /** Starts draining. `run` records its own outcome and never rejects. */
-  abstract start(run: (delivery: Delivery, signal: AbortSignal) => Promise<void>): Promise<void>;
+  abstract start(run: (delivery: ClaimedDelivery, signal: AbortSignal) => Promise<void>): Promise<void>;
   /** A hint that deliveries are waiting. Cheap; may be lost. */
   abstract wake(): void;
   /** Takes no more, waits for those running, aborts them when `signal` does. */

@@ -1,0 +1,304 @@
+import type { Knex } from 'knex';
+import { injectable } from 'tsyringe';
+import { HubError } from '../errors.js';
+import type { ClaimedDelivery } from '../events/delivery.js';
+import type { HubEvent } from '../events/types.js';
+import { Database, type Statement } from './database.js';
+import type { Page } from './page.js';
+
+/** 'dead' waits for someone to retry or dismiss it; 'succeeded' and 'dismissed' are done. */
+export const DELIVERY_STATES = ['waiting', 'running', 'succeeded', 'dead', 'dismissed'] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+/** A delivery as lists show it. Times are in milliseconds since 1970. */
+export interface DeliveryRecord {
+  readonly id: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly target: string;
+  readonly state: DeliveryState;
+  /** Tries so far, the running one included. */
+  readonly attempts: number;
+  /** When it is tried next; while it runs, when its claim runs out. */
+  readonly dueAt: number | undefined;
+  readonly lastError: string | undefined;
+  readonly createdAt: number;
+  readonly finishedAt: number | undefined;
+}
+
+/** One try of a delivery. */
+export interface AttemptRecord {
+  readonly attempt: number;
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly succeeded: boolean;
+  /** One line: 'HTTP 200', or why it failed. */
+  readonly summary: string;
+  readonly answer: string | undefined;
+}
+
+/** Which deliveries a list shows; everything given must hold. */
+export interface DeliveryFilter {
+  readonly state?: DeliveryState | undefined;
+  readonly target?: string | undefined;
+  readonly eventId?: string | undefined;
+}
+
+/** How many deliveries of a target are in a state. */
+export interface DeliveryCount {
+  readonly target: string;
+  readonly state: DeliveryState;
+  readonly count: number;
+}
+
+/** A target that something is due for, and since when. */
+export interface DueTarget {
+  readonly target: string;
+  readonly dueAt: number;
+}
+
+/** How a try went. `retryAt` is given for one that failed and is tried again. */
+export interface Outcome extends Omit<AttemptRecord, 'attempt'> {
+  readonly retryAt?: number | undefined;
+}
+
+const DUE_TARGETS = `with recursive found (target) as (
+    select min(target) from deliveries where due_at is not null
+    union all
+    select (select min(d.target) from deliveries d where d.due_at is not null and d.target > found.target) from found where found.target is not null
+  )
+  select target, (select min(d.due_at) from deliveries d where d.target = found.target and d.due_at is not null) as due_at
+  from found where target is not null`;
+const CLAIM = `update deliveries set state = 'running', attempt = attempt + 1, claimed_by = ?, claimed_at = ?, due_at = ?
+  where due_at <= ? and id in (select id from (select id from deliveries where target = ? and due_at <= ? order by due_at limit ?) due)`;
+const CLAIMED = `select d.id, d.target, d.attempt, d.failures, e.event from deliveries d join events e on e.id = d.event_id where d.claimed_by = ?`;
+const RENEW = "update deliveries set due_at = ? where state = 'running' and claimed_by in (select value from json_each(?))";
+
+const LOST_WHERE = {
+  /** Bindings: now. */
+  expired: "claimed_by is not null and state = 'running' and due_at <= ?",
+  /** Bindings: the first and the last text that start with the node's name. */
+  node: "state = 'running' and claimed_by >= ? and claimed_by < ?",
+  /** Bindings: id, attempt. */
+  one: "state = 'running' and id = ? and attempt = ?",
+} as const;
+type Lost = keyof typeof LOST_WHERE;
+
+const RECORD_ATTEMPT = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
+  select id, attempt, ?, ?, ?, ?, ? from deliveries where ${LOST_WHERE.one}`;
+const RECORD_OUTCOME = `update deliveries set state = ?, failures = failures + ?, due_at = ?, claimed_by = null, claimed_at = null, last_error = ?, finished_at = ?
+  where ${LOST_WHERE.one}`;
+
+/**
+ * The outbox: every delivery and each of its tries. A delivery may be taken when `due_at` is past, whatever its state:
+ * a claim moves it to the end of the claim's lease, so that a claim that nobody ends is taken again by itself.
+ */
+@injectable()
+export class DeliveryRepository {
+  constructor(private readonly database: Database) {}
+
+  /** The targets that something is due for. Costs one look into the index a target, however many deliveries wait. */
+  async dueTargets(now = Date.now()): Promise<readonly DueTarget[]> {
+    const [result] = await this.database.atomically([{ sql: DUE_TARGETS, bindings: [] }]);
+    const rows = (result?.rows ?? []) as unknown as readonly { target: string; due_at: number }[];
+    return rows.filter(row => row.due_at <= now).map(row => ({ target: row.target, dueAt: row.due_at }));
+  }
+
+  /**
+   * Takes up to as many due deliveries of each target as `shares` says, the longest due first, for `leaseMs`. Nobody
+   * else gets them while the lease holds. `claimant` is '<node>/<something unique to this call>'.
+   */
+  async claim(shares: ReadonlyMap<string, number>, claimant: string, leaseMs: number): Promise<readonly ClaimedDelivery[]> {
+    const now = Date.now();
+    const claims: Statement[] = [...shares].map(([target, count]) => ({
+      sql: CLAIM,
+      bindings: [claimant, now, now + leaseMs, now, target, now, count],
+    }));
+    const results = await this.database.atomically([...claims, { sql: CLAIMED, bindings: [claimant] }]);
+    const rows = (results.at(-1)?.rows ?? []) as unknown as readonly ClaimedRow[];
+    return rows.map(({ event, ...row }) => ({ ...row, event: JSON.parse(event) as HubEvent }));
+  }
+
+  /** Moves the end of the leases of these claimants to `leaseMs` from now. */
+  async renew(claimants: readonly string[], leaseMs: number): Promise<void> {
+    await this.database.atomically([{ sql: RENEW, bindings: [Date.now() + leaseMs, JSON.stringify(claimants)] }]);
+  }
+
+  /** Makes due again what was claimed and whose lease ran out. Resolves to the number. */
+  async releaseExpired(): Promise<number> {
+    return this.#release('expired', 'The try was lost: its process did not answer any more', [Date.now()]);
+  }
+
+  /** Makes due again what `node` had claimed: called when it starts, before it claims anything. Resolves to the number. */
+  async releaseNode(node: string): Promise<number> {
+    return this.#release('node', 'The try was cut off: the hub ended', [`${node}/`, `${node}0`]);
+  }
+
+  /** Gives back a claimed delivery whose try was broken off; it is due at once and the try does not count as failed. */
+  async release(id: string, attempt: number): Promise<void> {
+    await this.#release('one', 'The try was cut off: the hub stopped', [id, attempt]);
+  }
+
+  /**
+   * Records how a try went. Without effect when the claim was lost to someone else in the meantime. Resolves to whether it was recorded.
+   */
+  async finish(id: string, attempt: number, outcome: Outcome): Promise<boolean> {
+    const { startedAt, durationMs, succeeded, summary, answer, retryAt } = outcome;
+    const state: DeliveryState = succeeded ? 'succeeded' : retryAt === undefined ? 'dead' : 'waiting';
+    const finishedAt = retryAt === undefined ? Date.now() : null;
+    const results = await this.database.atomically([
+      { sql: RECORD_ATTEMPT, bindings: [startedAt, Math.round(durationMs), succeeded ? 1 : 0, summary, answer ?? null, id, attempt] },
+      {
+        sql: RECORD_OUTCOME,
+        bindings: [state, succeeded ? 0 : 1, retryAt ?? null, succeeded ? null : summary, finishedAt, id, attempt],
+      },
+    ]);
+    return results.at(-1)?.changes === 1;
+  }
+
+  /** Deliveries of events that took place, newest first: the page after `cursor`, with the total. */
+  async page(filter: DeliveryFilter, cursor: string | undefined, limit: number): Promise<Page<DeliveryRecord>> {
+    const matching = this.#matching(filter);
+    const [count, rows] = await Promise.all([
+      matching.clone().count({ total: '*' }).first(),
+      matching
+        .clone()
+        .modify(query => cursor !== undefined && query.where('deliveries.id', '<', cursor))
+        .orderBy('deliveries.id', 'desc')
+        .limit(limit + 1)
+        .select('deliveries.*', 'events.type as event_type'),
+    ]);
+    const items = (rows as DeliveryRow[]).slice(0, limit).map(fromRow);
+    const total = Number((count as { total: number } | undefined)?.total ?? 0);
+    return { items, total, ...(rows.length > limit && items.length > 0 && { next: items.at(-1)!.id }) };
+  }
+
+  /** A delivery; undefined when there is none of that id. */
+  async find(id: string): Promise<DeliveryRecord | undefined> {
+    const row = await this.#matching({}).where('deliveries.id', id).first('deliveries.*', 'events.type as event_type');
+    return row && fromRow(row as DeliveryRow);
+  }
+
+  /** The tries of a delivery that ended, first one first. */
+  async attempts(id: string): Promise<readonly AttemptRecord[]> {
+    const rows: readonly AttemptRow[] = await this.database.reader('delivery_attempts').where('delivery_id', id).orderBy('attempt');
+    return rows.map(row => ({
+      attempt: row.attempt,
+      startedAt: row.started_at,
+      durationMs: row.duration_ms,
+      succeeded: Boolean(row.succeeded),
+      summary: row.summary,
+      answer: row.answer ?? undefined,
+    }));
+  }
+
+  /** How many deliveries each target has in each state. */
+  async counts(): Promise<readonly DeliveryCount[]> {
+    const rows = await this.#matching({})
+      .groupBy('target', 'deliveries.state')
+      .orderBy(['target', 'deliveries.state'])
+      .select('target', 'deliveries.state')
+      .count({ count: '*' });
+    return (rows as DeliveryCount[]).map(row => ({ ...row, count: Number(row.count) }));
+  }
+
+  /**
+   * Makes a delivery due now, with the whole schedule before it again: one that waits, is dead or dismissed, or
+   * succeeded (a replay; the receiver sees the same event id). Throws 'not-found', or 'conflict' while it runs.
+   */
+  async retry(id: string): Promise<void> {
+    await this.#change(id, { state: 'waiting', failures: 0, due_at: Date.now(), finished_at: null }, [
+      'waiting',
+      'dead',
+      'dismissed',
+      'succeeded',
+    ]);
+  }
+
+  /** Ends a delivery that waits or is dead without a further try. Throws 'not-found', or 'conflict' in another state. */
+  async dismiss(id: string): Promise<void> {
+    await this.#change(id, { state: 'dismissed', due_at: null, finished_at: Date.now() }, ['waiting', 'dead']);
+  }
+
+  async #change(id: string, changes: Readonly<Record<string, string | number | null>>, from: readonly DeliveryState[]): Promise<void> {
+    const ready = this.database.knex('events').where('state', 'ready').select('id');
+    const changed = await this.database.knex('deliveries').where({ id }).whereIn('state', from).whereIn('event_id', ready).update(changes);
+    if (changed > 0) return;
+    const found: { state: string } | undefined = await this.database.knex('deliveries').where({ id }).first('state');
+    if (!found) throw new HubError('not-found', `There is no delivery '${id}'`);
+    throw new HubError('conflict', `Delivery '${id}' is ${found.state}`);
+  }
+
+  async #release(which: Lost, reason: string, bindings: readonly (string | number)[]): Promise<number> {
+    const now = Date.now();
+    const results = await this.database.atomically([
+      { sql: RELEASE[which].record, bindings: [now, reason, ...bindings] },
+      { sql: RELEASE[which].update, bindings: [now, ...bindings] },
+    ]);
+    return results.at(-1)?.changes ?? 0;
+  }
+
+  #matching(filter: DeliveryFilter): Knex.QueryBuilder {
+    const query = this.database.reader('deliveries').join('events', 'events.id', 'deliveries.event_id').where('events.state', 'ready');
+    if (filter.state !== undefined) query.where('deliveries.state', filter.state);
+    if (filter.target !== undefined) query.where('target', filter.target);
+    if (filter.eventId !== undefined) query.where('event_id', filter.eventId);
+    return query;
+  }
+}
+
+interface ClaimedRow extends Omit<ClaimedDelivery, 'event'> {
+  readonly event: string;
+}
+
+interface DeliveryRow {
+  readonly id: string;
+  readonly event_id: string;
+  readonly event_type: string;
+  readonly target: string;
+  readonly state: DeliveryState;
+  readonly attempt: number;
+  readonly due_at: number | null;
+  readonly last_error: string | null;
+  readonly created_at: number;
+  readonly finished_at: number | null;
+}
+
+interface AttemptRow {
+  readonly attempt: number;
+  readonly started_at: number;
+  readonly duration_ms: number;
+  readonly succeeded: number | boolean;
+  readonly summary: string;
+  readonly answer: string | null;
+}
+
+/** The texts of #release(), by what is released. */
+const RELEASE: Readonly<Record<Lost, { readonly record: string; readonly update: string }>> = {
+  expired: releaseTexts(LOST_WHERE.expired),
+  node: releaseTexts(LOST_WHERE.node),
+  one: releaseTexts(LOST_WHERE.one),
+};
+
+function releaseTexts(where: string): { readonly record: string; readonly update: string } {
+  return {
+    record: `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
+      select id, attempt, claimed_at, ? - claimed_at, 0, ?, null from deliveries where ${where}`,
+    update: `update deliveries set state = 'waiting', due_at = ?, claimed_by = null, claimed_at = null where ${where}`,
+  };
+}
+
+function fromRow(row: DeliveryRow): DeliveryRecord {
+  return {
+    id: row.id,
+    eventId: row.event_id,
+    eventType: row.event_type,
+    target: row.target,
+    state: row.state,
+    attempts: row.attempt,
+    dueAt: row.due_at ?? undefined,
+    lastError: row.last_error ?? undefined,
+    createdAt: row.created_at,
+    finishedAt: row.finished_at ?? undefined,
+  };
+}

@@ -1,0 +1,236 @@
+import type { Knex } from 'knex';
+import { injectable } from 'tsyringe';
+import type { OperationProof } from '../events/bus.js';
+import type { HubEvent } from '../events/types.js';
+import { uuidv7 } from '../ids.js';
+import { Database, type Statement } from './database.js';
+import type { Page } from './page.js';
+
+/** Which events a list shows; everything given must hold. */
+export interface EventFilter {
+  /** A type, or a pattern such as 'upload.*'. */
+  readonly type?: string | undefined;
+  readonly user?: string | undefined;
+  /** The path itself and everything below it. */
+  readonly path?: string | undefined;
+  /** Milliseconds since 1970, inclusive. */
+  readonly since?: number | undefined;
+  /** Milliseconds since 1970, exclusive. */
+  readonly until?: number | undefined;
+  /** Text that occurs anywhere in the event's JSON. */
+  readonly text?: string | undefined;
+}
+
+/** An event to be recorded, with the targets that want it. */
+export interface EventRecord {
+  readonly event: HubEvent;
+  readonly user: string | undefined;
+  readonly path: string | undefined;
+  readonly targets: readonly string[];
+  /** Given for an event that waits for its operation: it is recorded as pending and its deliveries are not due. */
+  readonly proof?: OperationProof | undefined;
+}
+
+/** An event that waits for its operation, as recovery finds it. */
+export interface PendingRecord {
+  readonly event: HubEvent;
+  readonly proof: OperationProof;
+}
+
+interface EventRow {
+  readonly id: string;
+  readonly event: string;
+}
+
+const PRUNE_BATCH = 500;
+
+/** A pending event holds back those after it in after() for this long at most. */
+const PENDING_WAIT_MS = 60_000;
+
+const INSERT_EVENT = 'insert into events (id, type, username, path, time, state, event, proof) values (?, ?, ?, ?, ?, ?, ?, ?)';
+const INSERT_DELIVERIES = `insert into deliveries (id, event_id, target, state, attempt, failures, due_at, created_at)
+  select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]'), 'waiting', 0, 0, ?, ? from json_each(?)`;
+const SETTLE_EVENTS = "update events set state = 'ready', proof = null where state = 'pending' and id in (select value from json_each(?))";
+const SETTLE_DELIVERIES =
+  "update deliveries set due_at = ? where due_at is null and state = 'waiting' and event_id in (select value from json_each(?))";
+const DROP_DELIVERIES =
+  "delete from deliveries where event_id in (select id from events where state = 'pending' and id in (select value from json_each(?)))";
+const DROP_EVENTS = "delete from events where state = 'pending' and id in (select value from json_each(?))";
+const PRUNE = [
+  'delete from delivery_attempts where delivery_id in (select id from deliveries where event_id in (select value from json_each(?)))',
+  'delete from deliveries where event_id in (select value from json_each(?))',
+  'delete from events where id in (select value from json_each(?))',
+];
+
+/** The event log: what happened, and which of it still waits for its operation. */
+@injectable()
+export class EventRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Records an event and one delivery a target, in one transaction; resolves when both survive a crash, or when `trx` has them. */
+  async record(record: EventRecord, trx?: Knex.Transaction): Promise<void> {
+    const now = Date.now();
+    const due = record.proof === undefined ? now : null;
+    const row = eventRow(record);
+    const deliveries = record.targets.map(target => [uuidv7(), target] as const);
+    if (trx) {
+      await trx('events').insert(row);
+      if (deliveries.length > 0) await trx('deliveries').insert(deliveries.map(delivery => deliveryRow(row.id, delivery, due, now)));
+      return;
+    }
+    const statements: Statement[] = [{ sql: INSERT_EVENT, bindings: Object.values(row) }];
+    if (deliveries.length > 0) statements.push({ sql: INSERT_DELIVERIES, bindings: [row.id, due, now, JSON.stringify(deliveries)] });
+    await this.database.atomically(statements);
+  }
+
+  /** Makes pending events ready and their deliveries due. Those that are no longer pending stay as they are. */
+  async settle(ids: readonly string[]): Promise<void> {
+    const list = JSON.stringify(ids);
+    await this.database.atomically([
+      { sql: SETTLE_EVENTS, bindings: [list] },
+      { sql: SETTLE_DELIVERIES, bindings: [Date.now(), list] },
+    ]);
+  }
+
+  /** Deletes pending events and their deliveries. Those that are no longer pending stay. */
+  async drop(ids: readonly string[]): Promise<void> {
+    const list = JSON.stringify(ids);
+    await this.database.atomically([
+      { sql: DROP_DELIVERIES, bindings: [list] },
+      { sql: DROP_EVENTS, bindings: [list] },
+    ]);
+  }
+
+  /** Events that wait for their operation, oldest first. */
+  async pending(): Promise<readonly PendingRecord[]> {
+    const rows: readonly { event: string; proof: string }[] = await this.database
+      .knex('events')
+      .where('state', 'pending')
+      .orderBy('id')
+      .select('event', 'proof');
+    return rows.map(row => ({ event: JSON.parse(row.event) as HubEvent, proof: JSON.parse(row.proof) as OperationProof }));
+  }
+
+  /** An event that took place; undefined when there is none of that id. */
+  async find(id: string): Promise<HubEvent | undefined> {
+    const row: EventRow | undefined = await this.database.reader('events').where({ id, state: 'ready' }).first('id', 'event');
+    return row && parse(row);
+  }
+
+  /** Events that took place, newest first: the page after `cursor`, with the total. */
+  async page(filter: EventFilter, cursor: string | undefined, limit: number): Promise<Page<HubEvent>> {
+    const matching = this.#matching(filter);
+    const [count, rows] = await Promise.all([
+      matching.clone().count({ total: '*' }).first(),
+      matching
+        .clone()
+        .modify(query => cursor !== undefined && query.where('id', '<', cursor))
+        .orderBy('id', 'desc')
+        .limit(limit + 1)
+        .select('id', 'event'),
+    ]);
+    const items = (rows as EventRow[]).slice(0, limit);
+    const total = Number((count as { total: number } | undefined)?.total ?? 0);
+    return { items: items.map(parse), total, ...(rows.length > limit && items.length > 0 && { next: items.at(-1)!.id }) };
+  }
+
+  /**
+   * Up to `limit` events that took place after the one of this id ('' for all), oldest first: for tailing. Stops before
+   * an event that still waits for its operation, so that none is passed over when it settles late.
+   */
+  async after(id: string, filter: EventFilter, limit: number): Promise<readonly HubEvent[]> {
+    const pending: { id: string } | undefined = await this.database
+      .reader('events')
+      .where('state', 'pending')
+      .where('time', '>', Date.now() - PENDING_WAIT_MS)
+      .orderBy('id')
+      .first('id');
+    const query = this.#matching(filter).where('id', '>', id).orderBy('id').limit(limit);
+    if (pending) query.where('id', '<', pending.id);
+    return ((await query.select('id', 'event')) as EventRow[]).map(parse);
+  }
+
+  /** The id of the newest event that took place, '' when there is none: where tailing starts. */
+  async latest(): Promise<string> {
+    const row: EventRow | undefined = await this.database.reader('events').where('state', 'ready').orderBy('id', 'desc').first('id');
+    return row?.id ?? '';
+  }
+
+  /**
+   * Deletes the events from before `before` (ms since 1970) with their deliveries, except those of which a delivery is
+   * not done; a dead one is not done until someone retries or dismisses it. Resolves to the number deleted.
+   */
+  async prune(before: number): Promise<number> {
+    let deleted = 0;
+    for (let from = ''; ; ) {
+      const rows: readonly { id: string }[] = await this.database
+        .reader('events')
+        .where('id', '>', from)
+        .where('id', '<', idBound(before))
+        .where('state', 'ready')
+        .whereNotExists(
+          this.database.knex('deliveries').whereRaw('deliveries.event_id = events.id').whereNotIn('state', ['succeeded', 'dismissed']),
+        )
+        .orderBy('id')
+        .limit(PRUNE_BATCH)
+        .select('id');
+      if (rows.length === 0) return deleted;
+      const ids = JSON.stringify(rows.map(row => row.id));
+      const results = await this.database.atomically(PRUNE.map(sql => ({ sql, bindings: [ids] })));
+      deleted += results.at(-1)?.changes ?? 0;
+      from = rows.at(-1)!.id;
+    }
+  }
+
+  #matching(filter: EventFilter): Knex.QueryBuilder {
+    const query = this.database.reader('events').where('state', 'ready');
+    if (filter.type !== undefined && filter.type !== '*') whereType(query, filter.type);
+    if (filter.user !== undefined) query.where('username', filter.user);
+    if (filter.path !== undefined && filter.path !== '/') whereBelow(query, filter.path);
+    if (filter.since !== undefined) query.where('id', '>=', idBound(filter.since));
+    if (filter.until !== undefined) query.where('id', '<', idBound(filter.until));
+    if (filter.text !== undefined) query.whereRaw("event like ? escape '!'", [`%${filter.text.replace(/[!%_]/g, '!$&')}%`]);
+    return query;
+  }
+}
+
+function whereType(query: Knex.QueryBuilder, type: string): void {
+  if (type.endsWith('.*')) query.whereBetween('type', [type.slice(0, -1), `${type.slice(0, -1)}\uffff`]);
+  else query.where('type', type);
+}
+
+function whereBelow(query: Knex.QueryBuilder, path: string): void {
+  const folder = path.endsWith('/') ? path.slice(0, -1) : path;
+  // '0' is the character after '/'.
+  query.where(group =>
+    group.where('path', folder).orWhere(below => below.where('path', '>=', `${folder}/`).where('path', '<', `${folder}0`)),
+  );
+}
+
+/** The least UUIDv7 of a millisecond: ids sort by time, so they serve as its index. */
+function idBound(ms: number): string {
+  const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7`;
+}
+
+/** In the order of INSERT_EVENT. */
+function eventRow({ event, user, path, proof }: EventRecord) {
+  return {
+    id: event.id,
+    type: event.type as string,
+    username: user ?? null,
+    path: path ?? null,
+    time: Date.parse(event.time),
+    state: proof === undefined ? 'ready' : 'pending',
+    event: JSON.stringify(event),
+    proof: proof === undefined ? null : JSON.stringify(proof),
+  };
+}
+
+function deliveryRow(eventId: string, [id, target]: readonly [string, string], due: number | null, now: number) {
+  return { id, event_id: eventId, target, state: 'waiting', attempt: 0, failures: 0, due_at: due, created_at: now };
+}
+
+function parse(row: EventRow): HubEvent {
+  return JSON.parse(row.event) as HubEvent;
+}

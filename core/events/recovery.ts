@@ -1,0 +1,93 @@
+import type { EventRepository, PendingRecord } from '../db/events.js';
+import { toHubError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { StorageBackend } from '../storage/backend.js';
+import type { OperationProof } from './bus.js';
+
+const TRY_AGAIN_MS = 30_000;
+
+/** Finds the storage of that name; throws when it is gone or cannot be reached. */
+export type StorageLookup = (name: string) => Promise<StorageBackend>;
+
+/**
+ * Decides about each event of `records` whether its operation took place, by looking at the entry that its proof names:
+ * it is settled when the entry is no longer what it was, and dropped otherwise, with the temporary of an upload that was
+ * never published. Resolves to those that could not be decided, because their storage cannot be reached.
+ */
+export async function recoverPending(
+  events: EventRepository,
+  lookup: StorageLookup,
+  log: Logger,
+  records: readonly PendingRecord[],
+): Promise<readonly PendingRecord[]> {
+  const undecided: PendingRecord[] = [];
+  for (const record of records) {
+    const { event, proof } = record;
+    try {
+      const storage = await lookup(proof.storage);
+      if (await hasHappened(storage, proof)) {
+        await events.settle([event.id]);
+        log.info({ event: event.id, type: event.type, path: proof.path }, 'an event was cut off after its operation: it is delivered now');
+      } else {
+        // In this order: a temporary that is gone means that the upload was published.
+        await events.drop([event.id]);
+        if (isUnpublished(record)) await storage.removeFile?.(proof.path);
+        log.info({ event: event.id, type: event.type, path: proof.path }, 'an event was cut off before its operation: it is dropped');
+      }
+    } catch (error) {
+      undecided.push(record);
+      log.warn({ err: error, event: event.id, storage: proof.storage }, 'cannot see yet whether an operation took place; its event waits');
+    }
+  }
+  return undecided;
+}
+
+/** Decides at start about what an earlier life of the hub left pending, and goes on while a storage cannot be reached. */
+export class PendingRecovery {
+  #timer: NodeJS.Timeout | undefined;
+  #trying: Promise<void> | undefined;
+
+  constructor(
+    private readonly events: EventRepository,
+    private readonly lookup: StorageLookup,
+    private readonly log: Logger,
+  ) {}
+
+  /** To be called before clients are accepted: what is pending then belongs to nobody. Throws only when the database cannot be read. */
+  async start(): Promise<void> {
+    await this.#decide(await this.events.pending());
+  }
+
+  /** Waits for a look that is under way, and takes no other. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#trying;
+    clearTimeout(this.#timer);
+  }
+
+  async #decide(records: readonly PendingRecord[]): Promise<void> {
+    const undecided = await recoverPending(this.events, this.lookup, this.log, records);
+    if (undecided.length === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#trying = this.#decide(undecided);
+    }, TRY_AGAIN_MS);
+    this.#timer.unref();
+  }
+}
+
+/** Whether the entry at the proof's path is no longer what it was before the operation. */
+async function hasHappened(storage: StorageBackend, { path, before }: OperationProof): Promise<boolean> {
+  try {
+    const info = await (storage.lstat?.(path) ?? storage.stat(path));
+    return before !== '*' && info.etag !== before;
+  } catch (error) {
+    const failure = toHubError(error);
+    if (failure.code === 'not-found' || failure.code === 'not-a-directory') return before !== '';
+    throw failure;
+  }
+}
+
+/** Whether what is pending is an upload in a temporary, which nobody needs when it was not published. */
+function isUnpublished({ event, proof }: PendingRecord): boolean {
+  return event.type === 'upload.completed' && proof.before === '*' && proof.path !== event.data.storagePath;
+}

@@ -1,0 +1,29 @@
+import type { Logger } from '../log.js';
+import { DEFAULT_DELAYS_MS } from './retry.js';
+
+/** How events are recorded and delivered; one instance a hub, made from the configuration. */
+export class EventSettings {
+  /** Name of this machine: events come from 'entrepot/<node>', claims are made in its name. */
+  readonly node: string;
+  /** Types, or patterns such as 'upload.*', that are kept in the log also when no target wants them. */
+  readonly record: readonly string[];
+  /** Waits after each failed try. */
+  readonly retryMs: readonly number[];
+  /** How long events are kept whose deliveries are done. */
+  readonly keepMs: number;
+  /** Deliveries at the same time in this process; one target gets a quarter of them at most. */
+  readonly concurrency: number;
+  /** How long a claim holds unless it is renewed, which happens three times in that time. */
+  readonly leaseMs: number;
+  readonly log: Logger;
+
+  constructor(settings: Partial<EventSettings> & Pick<EventSettings, 'node' | 'log'>) {
+    this.node = settings.node;
+    this.log = settings.log;
+    this.record = settings.record ?? ['*'];
+    this.retryMs = settings.retryMs ?? DEFAULT_DELAYS_MS;
+    this.keepMs = settings.keepMs ?? 30 * 86_400_000;
+    this.concurrency = settings.concurrency ?? 32;
+    this.leaseMs = settings.leaseMs ?? 60_000;
+  }
+}
