@@ -3,7 +3,7 @@ import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryFolder, until } from '../support/children.js';
-import { addWebhook, delivered, dropHook, rows } from '../support/events.js';
+import { addWebhook, delivered, deliveryStates, dropHook, listDeliveries } from '../support/events.js';
 import { HubProcess } from '../support/hub-process.js';
 import { RawSftp } from '../support/raw-sftp.js';
 import { type Plan, Receiver } from '../support/receiver.js';
@@ -77,9 +77,7 @@ async function receivers(): Promise<string> {
   }
   const grown = (await hub.memoryMiB('VmHWM')) - before;
   assert.ok(grown < 80, `the memory grew by ${grown.toFixed(0)} MiB`);
-  const undone = rows<{ readonly state: string }>(await hub.json(['deliveries', 'list', '--limit', '1000'])).filter(
-    ({ state }) => state !== 'done' && state !== 'delivered',
-  );
+  const undone = (await deliveryStates(hub)).filter(state => state !== 'succeeded');
   assert.equal(undone.length, UPLOADS * bad.length, 'every failed delivery is kept');
   assert.equal(await hub.stop(), 0);
   await Promise.all([...bad, healthy].map(receiver => receiver.close()));
@@ -104,11 +102,9 @@ async function hooks(): Promise<string> {
   assert.match(listed.output, /50-world-writable\.sh/);
   assert.match(listed.output, /writ/i, 'the reason is shown');
   await until('what the failing hook said is kept', async () => {
-    const deliveries = rows<{ readonly id: string }>(await hub.json(['deliveries', 'list', '--limit', '100']));
-    const shown = await Promise.all(deliveries.map(({ id }) => hub.cli(['deliveries', 'show', id])));
-    return shown.some(({ stdout }) => stdout.includes('what was wrong'));
+    return JSON.stringify(await listDeliveries(hub)).includes('what was wrong');
   });
-  await until('the processes of the hooks have ended', async () => !(await commandLines()).some(line => line.includes('sleep\0987654')));
+  await until('the processes of the hooks have ended', async () => !(await commandLines()).some(line => line.includes('sleep\x00987654')));
   assert.equal(await hub.stop(), 0);
   return `${HOOKS.length} bad ones`;
 }
@@ -127,12 +123,8 @@ async function throwingHandler(): Promise<string> {
   await hub.addUser('alice', 'secret');
   await upload(hub, 1);
   const attempts = await until('three attempts with the error', async () => {
-    const deliveries = rows<{ readonly id: string }>(await hub.json(['deliveries', 'list']));
-    const shown = await Promise.all(
-      deliveries.map(({ id }) => hub.json<{ readonly attempts: readonly unknown[] }>(['deliveries', 'show', id])),
-    );
-    const told = shown.filter(({ attempts }) => JSON.stringify(attempts).includes('thrown on purpose') && attempts.length >= 3);
-    return told[0]?.attempts.length;
+    const told = (await listDeliveries(hub)).find(({ tries }) => tries.length >= 3 && tries[0]?.summary.includes('thrown on purpose'));
+    return told?.tries.length;
   });
   await upload(hub, 1);
   assert.equal(await hub.stop(), 0);
@@ -151,9 +143,8 @@ async function privateAddress(): Promise<string> {
   await upload(hub, 1);
   await sleep(1_500);
   assert.equal(receiver.received.length, 0, 'a private address was reached');
-  const deliveries = rows<{ readonly id: string }>(await hub.json(['deliveries', 'list']));
-  const shown = await Promise.all(deliveries.map(({ id }) => hub.cli(['deliveries', 'show', id])));
-  const told = shown.filter(({ stdout }) => stdout.includes('outbound.allow')).length;
+  const deliveries = await listDeliveries(hub);
+  const told = deliveries.filter(({ tries }) => JSON.stringify(tries).includes('outbound.allow')).length;
   assert.equal(told, deliveries.length);
   assert.equal(await hub.stop(), 0);
   await receiver.close();

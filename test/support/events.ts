@@ -5,24 +5,41 @@ import { until } from './children.js';
 import type { HubProcess } from './hub-process.js';
 import type { CloudEvent, Receiver } from './receiver.js';
 
-/** A delivery as `deliveries list --json` and `deliveries show --json` tell it. */
-export interface DeliveryRecord {
+/** A delivery as `deliveries show --json` tells it. */
+export interface ShownDelivery {
   readonly id: string;
+  readonly target: string;
   readonly state: string;
-  readonly attempts: unknown;
+  readonly tries: readonly {
+    readonly attempt: number;
+    readonly succeeded: boolean;
+    readonly durationMs: number;
+    readonly summary: string;
+    readonly answer?: string;
+  }[];
 }
 
-/** The rows in what a list command printed: it prints them as an array, or under `items`. */
-export function rows<T>(printed: unknown): T[] {
-  if (Array.isArray(printed)) return printed as T[];
-  const { items } = printed as { readonly items?: T[] };
-  assert.ok(Array.isArray(items), `a list command printed neither an array nor items: ${JSON.stringify(printed).slice(0, 200)}`);
+/** The events of a type that are in the log, as `events list --json` tells them, up to the thousand newest. */
+export async function listEvents(hub: HubProcess, type: string): Promise<CloudEvent[]> {
+  const { items } = await hub.json<{ readonly items: CloudEvent[] }>(['events', 'list', '--type', type, '--limit', '1000']);
   return items;
 }
 
-/** The newest events of a type, newest or oldest first as the command gives them. */
-export async function listEvents(hub: HubProcess, type: string, limit = 1_000): Promise<CloudEvent[]> {
-  return rows<CloudEvent>(await hub.json(['events', 'list', '--type', type, '--limit', String(limit)]));
+/** The newest deliveries, each with its tries. */
+export async function listDeliveries(hub: HubProcess, limit = 100): Promise<ShownDelivery[]> {
+  const { items } = await hub.json<{ readonly items: readonly { readonly id: string }[] }>([
+    'deliveries',
+    'list',
+    '--limit',
+    String(limit),
+  ]);
+  return Promise.all(items.map(({ id }) => hub.json<ShownDelivery>(['deliveries', 'show', id])));
+}
+
+/** The states of the newest deliveries. */
+export async function deliveryStates(hub: HubProcess): Promise<string[]> {
+  const { items } = await hub.json<{ readonly items: readonly { readonly state: string }[] }>(['deliveries', 'list', '--limit', '1000']);
+  return items.map(({ state }) => state);
 }
 
 /** Adds a webhook for the receiver, which verifies with its secret from then on. Gives its id. */
