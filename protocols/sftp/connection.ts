@@ -1,0 +1,242 @@
+import type { Socket } from 'node:net';
+import type { ServerChannel, Connection as SshConnection, Session as SshSession } from 'ssh2';
+import type { Admission, Logger, LoginService, Session } from '#core/api.js';
+import { Authentication } from './authentication.js';
+import { HandleBudget } from './handles.js';
+import type { BufferPool } from './reads.js';
+import { SftpSubsystem, type SubsystemContext } from './subsystem.js';
+
+const MAX_CHANNELS = 10;
+/** Files and directories that one connection may have open, over all its channels. */
+const MAX_HANDLES = 256;
+/** Channels opened and closed without being used: ssh2 keeps a little of each until the connection ends. */
+const MAX_UNUSED_CHANNELS = 1_000;
+/** What a dropped client may take to receive what was sent, before its socket is cut. */
+const DROP_GRACE_MS = 500;
+const ONLY_SFTP = 'This server offers SFTP only.\r\n';
+
+/** What a connection needs from its server. */
+export interface ConnectionContext {
+  readonly login: LoginService;
+  readonly log: Logger;
+  readonly pool: BufferPool;
+  readonly handshakeTimeoutMs: number;
+  readonly loginTimeoutMs: number;
+  readonly maxTries: number;
+  /** Called once, when the connection is closed. */
+  closed(connection: Connection): void;
+}
+
+/**
+ * One client, from the accepted socket to its end: its timers, its login, its channels. The place where every `error`
+ * listener of a client is attached: ssh2 reports a client's mistakes as errors, and one without a listener would end
+ * the process.
+ */
+export class Connection {
+  readonly #log: Logger;
+  readonly #subsystems = new Set<SftpSubsystem>();
+  readonly #budget = new HandleBudget(MAX_HANDLES);
+  #ssh: SshConnection | undefined;
+  #session: Session | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #rekeyTimer: NodeJS.Timeout | undefined;
+  #channels = 0;
+  #unusedChannels = 0;
+  #stopping = false;
+  #dropped = false;
+  #closed = false;
+
+  constructor(
+    private readonly context: ConnectionContext,
+    private readonly socket: Socket,
+    private readonly admission: Admission,
+    readonly remoteAddress: string,
+  ) {
+    this.#log = context.log.child({ remoteAddress });
+    // Each channel may watch the socket, beside ssh2.
+    socket.setMaxListeners(MAX_CHANNELS * 2 + 10);
+    socket.on('error', error => this.#log.debug({ reason: error.message }, 'The connection broke'));
+    socket.on('drain', () => this.#relieved());
+    socket.on('close', () => this.#close());
+    this.#limit(context.handshakeTimeoutMs, 'the handshake took too long');
+  }
+
+  /** Takes over what ssh2 made of the socket, when the client has named its version. */
+  attach(ssh: SshConnection): void {
+    this.#ssh = ssh;
+    ssh.on('error', error => this.#log.debug({ reason: error.message }, 'The connection failed'));
+    ssh.on('rekey', () => this.#rekeyed());
+    ssh.once('handshake', () => this.#limit(this.context.loginTimeoutMs, 'the login took too long'));
+    ssh.once('ready', () => this.#limit(undefined, ''));
+    ssh.on('session', (accept, reject) => this.#open(accept, reject));
+    const authentication = new Authentication(this.context.login, this.remoteAddress, this.context.maxTries, {
+      loggedIn: session => this.#loggedIn(session),
+      drop: reason => this.drop(reason),
+    });
+    ssh.on('authentication', request => void authentication.handle(request));
+  }
+
+  /** Opens nothing more, and drops the client as soon as nothing is open or under way. */
+  finish(): void {
+    this.#stopping = true;
+    this.#dropIfDone();
+  }
+
+  /** Ends the connection; what the client does not take in a moment is lost. Safe to call twice. */
+  drop(reason: string): void {
+    if (this.#dropped) return;
+    this.#dropped = true;
+    this.#log.debug({ reason }, 'A client is dropped');
+    this.#closeSubsystems(reason);
+    this.#ssh?.end();
+    if (!this.#ssh) this.socket.destroy();
+    setTimeout(() => this.socket.destroy(), DROP_GRACE_MS).unref();
+  }
+
+  #limit(timeMs: number | undefined, reason: string): void {
+    clearTimeout(this.#timer);
+    if (timeMs === undefined) return;
+    this.#timer = setTimeout(() => this.drop(reason), timeMs);
+  }
+
+  #loggedIn(session: Session): boolean {
+    this.admission.release();
+    if (this.#closed || this.#dropped) {
+      void this.#end(session, 'the connection was closed during the login');
+      return false;
+    }
+    this.#session = session;
+    const end = () => this.drop(String(session.signal.reason));
+    if (session.signal.aborted) end();
+    else session.signal.addEventListener('abort', end, { once: true });
+    return !this.#dropped;
+  }
+
+  #open(accept: () => SshSession, reject: () => void): void {
+    if (!this.#session || this.#stopping || this.#channels >= MAX_CHANNELS) {
+      reject();
+      return;
+    }
+    this.#channels++;
+    const session = accept();
+    session.on('error', (error: Error) => this.#log.debug({ reason: error.message }, 'A channel failed'));
+    let subsystem: SftpSubsystem | undefined;
+    let used = false;
+    session.once('close', () => {
+      this.#channels--;
+      subsystem?.clientClosed();
+      if (!used && ++this.#unusedChannels > MAX_UNUSED_CHANNELS) this.drop('too many unused channels');
+    });
+    // A terminal is granted so that an interactive client shows the refusal instead of its own error.
+    session.on('pty', acceptTerminal => acceptTerminal?.());
+    const refuse = (acceptChannel: () => ServerChannel) => {
+      used = true;
+      this.#refuse(acceptChannel());
+    };
+    session.on('shell', refuse);
+    session.on('exec', refuse);
+    session.on(
+      'subsystem',
+      (acceptChannel: () => ServerChannel | undefined, rejectChannel: (() => void) | undefined, info: { name?: unknown }) => {
+        if (info.name !== 'sftp' || subsystem) return rejectChannel?.();
+        const channel = acceptChannel();
+        if (!channel) return;
+        used = true;
+        subsystem = this.#start(channel);
+      },
+    );
+  }
+
+  #refuse(channel: ServerChannel | undefined): void {
+    if (!channel) return;
+    this.#guard(channel);
+    channel.resume();
+    channel.stderr.write(ONLY_SFTP);
+    channel.exit(1);
+    channel.end();
+  }
+
+  #start(channel: ServerChannel): SftpSubsystem | undefined {
+    const session = this.#session;
+    if (!session) return undefined;
+    this.#guard(channel);
+    const subsystem = new SftpSubsystem(this.#subsystemContext(session), channel, this.socket);
+    this.#subsystems.add(subsystem);
+    return subsystem;
+  }
+
+  #guard(channel: ServerChannel): void {
+    const log = (error: Error) => this.#log.debug({ reason: error.message }, 'A channel failed');
+    channel.on('error', log);
+    channel.stderr.on('error', log);
+  }
+
+  #subsystemContext(session: Session): SubsystemContext {
+    const isStopping = () => this.#stopping;
+    return {
+      session,
+      budget: this.#budget,
+      pool: this.context.pool,
+      log: this.#log.child({ user: session.info.user, session: session.info.id }),
+      drop: reason => this.drop(reason),
+      stalled: () => this.#stalled(),
+      released: () => this.#released(),
+      get stopping() {
+        return isStopping();
+      },
+    };
+  }
+
+  /** A key exchange holds answers back: it may take as long as the first one. */
+  #stalled(): void {
+    this.#rekeyTimer ??= setTimeout(() => this.drop('the key exchange took too long'), this.context.handshakeTimeoutMs);
+  }
+
+  #rekeyed(): void {
+    clearTimeout(this.#rekeyTimer);
+    this.#rekeyTimer = undefined;
+    for (const subsystem of this.#subsystems) subsystem.rekeyed();
+  }
+
+  #relieved(): void {
+    for (const subsystem of this.#subsystems) subsystem.relieved();
+  }
+
+  #released(): void {
+    for (const subsystem of this.#subsystems) if (subsystem.isClosed) this.#subsystems.delete(subsystem);
+    this.#dropIfDone();
+  }
+
+  #dropIfDone(): void {
+    if (!this.#stopping || [...this.#subsystems].some(subsystem => subsystem.isBusy)) return;
+    // After the answer that made it done.
+    setImmediate(() => setImmediate(() => this.drop('the server is shutting down')));
+  }
+
+  #closeSubsystems(reason: string): void {
+    for (const subsystem of [...this.#subsystems]) subsystem.close(reason);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.admission.release();
+    this.#limit(undefined, '');
+    clearTimeout(this.#rekeyTimer);
+    const session = this.#session;
+    // The session knows which transfers were open, and says why they failed.
+    const ended = session
+      ? this.#end(session, session.signal.aborted ? String(session.signal.reason) : 'connection closed')
+      : Promise.resolve();
+    this.#closeSubsystems('connection closed');
+    void ended.finally(() => this.context.closed(this));
+  }
+
+  async #end(session: Session, reason: string): Promise<void> {
+    try {
+      await session.end(reason);
+    } catch (error) {
+      this.#log.error({ err: error }, 'A session did not end properly');
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import type { VirtualFileSystem } from '#core/api.js';
+import type { HandleTable, Opened } from './handles.js';
+import type { WriteObserver } from './open-file.js';
+import type { RequestOrder } from './order.js';
+import type { ReadQueue } from './reads.js';
+
+/** What the rows of the request table work on: the state of one channel. */
+export interface RequestContext extends WriteObserver {
+  readonly files: VirtualFileSystem;
+  readonly handles: HandleTable;
+  readonly order: RequestOrder;
+  readonly reads: ReadQueue;
+  /** Throws 'unavailable' while the server stops. */
+  requireOpenable(): void;
+  /** Puts what was opened into the table and gives its handle. When the client is already gone it is given up and 'aborted' thrown. */
+  keep(opened: Opened): Buffer;
+  /** Closes what `handle` stands for: commits an upload. Requests that name its path wait for it. */
+  closeHandle(handle: Buffer): Promise<void>;
+}

@@ -1,0 +1,104 @@
+import { HubError, toHubError } from '#core/api.js';
+import type { OpenFile } from './open-file.js';
+import { DATA_HEADER_BYTES, layOutData, MAX_DATA_BYTES } from './packets.js';
+import { endReply, failureReply } from './status.js';
+import type { Wire } from './wire.js';
+
+/** READs of one channel that are at the storage at a time: more did not make a download faster. */
+const WINDOW = 4;
+/** Bytes not yet taken by the network at which no further READ is begun. */
+const UNSENT_LIMIT_BYTES = 2 * 1024 * 1024;
+const KEPT_BUFFERS = 16;
+
+/** Buffers for file contents, shared by all connections of a server, so that an idle connection holds none. */
+export class BufferPool {
+  readonly #free: Buffer[] = [];
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(DATA_HEADER_BYTES + MAX_DATA_BYTES);
+  }
+
+  give(buffer: Buffer): void {
+    if (this.#free.length < KEPT_BUFFERS) this.#free.push(buffer);
+  }
+}
+
+interface Read {
+  readonly id: number;
+  readonly file: OpenFile;
+  readonly offset: number;
+  readonly length: number;
+  buffer: Buffer | undefined;
+  /** Bytes read, or what went wrong; undefined while it is under way. */
+  result: number | HubError | undefined;
+}
+
+/** Answers READs in the order of the requests, a few of them at the storage at a time, none faster than the client takes them. */
+export class ReadQueue {
+  readonly #waiting: Read[] = [];
+  readonly #started: Read[] = [];
+  #closed = false;
+
+  /** `answered` is called once for each READ, after its reply is on its way. */
+  constructor(
+    private readonly wire: Wire,
+    private readonly pool: BufferPool,
+    private readonly answered: (failure: HubError | undefined) => void,
+  ) {}
+
+  /** Takes a READ. The file counts it as under way until it is answered. */
+  add(id: number, file: OpenFile, offset: number, length: number): void {
+    file.startOperation();
+    this.#waiting.push({ id, file, offset, length: Math.min(length, MAX_DATA_BYTES), buffer: undefined, result: undefined });
+    this.pump();
+  }
+
+  /** Begins what may begin; to be called again when the network took something. */
+  pump(): void {
+    while (!this.#closed && this.#started.length < WINDOW && this.wire.unsentBytes < UNSENT_LIMIT_BYTES) {
+      const read = this.#waiting.shift();
+      if (!read) return;
+      this.#started.push(read);
+      this.#start(read);
+    }
+  }
+
+  /** Forgets what waits; what is under way ends silently. */
+  close(): void {
+    this.#closed = true;
+    for (const read of this.#waiting.splice(0)) read.file.endOperation();
+  }
+
+  #start(read: Read): void {
+    const buffer = this.pool.take();
+    read.buffer = buffer;
+    const target = buffer.subarray(DATA_HEADER_BYTES, DATA_HEADER_BYTES + read.length);
+    read.file.transfer.read(target, read.offset).then(
+      count => this.#finished(read, count),
+      (error: unknown) => this.#finished(read, toHubError(error)),
+    );
+  }
+
+  #finished(read: Read, result: number | HubError): void {
+    read.result = result;
+    read.file.endOperation();
+    while (this.#started[0]?.result !== undefined) this.#answer(this.#started.shift()!);
+    this.pump();
+  }
+
+  #answer(read: Read): void {
+    const { id, buffer, result } = read;
+    const release = () => buffer && this.pool.give(buffer);
+    if (this.#closed || !buffer) {
+      release();
+      return;
+    }
+    if (typeof result === 'number' && result > 0) {
+      this.wire.write(layOutData(buffer, id, result), release);
+    } else {
+      release();
+      this.wire.send(result instanceof HubError ? failureReply(id, result) : endReply(id));
+    }
+    this.answered(result instanceof HubError ? result : undefined);
+  }
+}

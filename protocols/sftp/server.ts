@@ -1,0 +1,170 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { resolve } from 'node:path';
+import ssh2, { type ClientInfo, type ServerConfig, type Connection as SshConnection, type Server as SshServer } from 'ssh2';
+import { HubError, type ListenAddress, type ProtocolContext, type ProtocolServer, toHubError } from '#core/api.js';
+import { Connection, type ConnectionContext } from './connection.js';
+import { type HostKey, loadHostKeys } from './host-keys.js';
+import type { SftpOptions } from './options.js';
+import { BufferPool } from './reads.js';
+
+const EVERY_ADDRESS = '::';
+const EVERY_IPV4_ADDRESS = '0.0.0.0';
+const KEEP_ALIVE_QUESTIONS = 3;
+
+/**
+ * The SFTP server. Sockets are accepted here, so that they are counted and timed before anything is said, and handed
+ * to ssh2 for the SSH protocol; the files of a client are reached through its session only.
+ */
+export class SftpServer implements ProtocolServer {
+  readonly #net: NetServer = createServer({ noDelay: true }, socket => this.#accept(socket));
+  readonly #connections = new Set<Connection>();
+  /** By remote address and port: ssh2 names those when it reports a connection, and not the socket. */
+  readonly #greeted = new Map<string, Connection>();
+  readonly #connectionContext: ConnectionContext;
+  #ssh: SshServer | undefined;
+  #drained: (() => void) | undefined;
+  #stopping = false;
+
+  constructor(
+    private readonly options: SftpOptions,
+    private readonly context: ProtocolContext,
+  ) {
+    this.#connectionContext = {
+      login: context.login,
+      log: context.log,
+      pool: new BufferPool(),
+      handshakeTimeoutMs: options.handshakeTimeout,
+      loginTimeoutMs: options.loginTimeout,
+      maxTries: options.maxTries,
+      closed: connection => this.#closed(connection),
+    };
+  }
+
+  /** Loads or makes the host keys and listens. Throws 'unavailable' when the port cannot be had, and what loadHostKeys() throws. */
+  async start(): Promise<readonly ListenAddress[]> {
+    if (!this.options.enabled) return [];
+    const keys = await loadHostKeys(resolve(this.context.dataDirectory, this.options.hostKeys));
+    this.#ssh = this.#sshServer(keys);
+    await this.#listen();
+    const { port } = this.#net.address() as AddressInfo;
+    return [{ host: this.options.host, port, tls: false, fingerprints: keys.map(key => key.fingerprint) }];
+  }
+
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#stopping = true;
+    if (this.#net.listening) this.#net.close();
+    const drained = new Promise<void>(resolveDrained => {
+      this.#drained = resolveDrained;
+    });
+    const dropAll = () => {
+      for (const connection of this.#connections) connection.drop('the server is shutting down');
+    };
+    if (signal.aborted) dropAll();
+    else signal.addEventListener('abort', dropAll, { once: true });
+    for (const connection of this.#connections) connection.finish();
+    if (this.#connections.size > 0) await drained;
+    signal.removeEventListener('abort', dropAll);
+  }
+
+  #sshServer(keys: readonly HostKey[]): SshServer {
+    const { algorithms, banner, keepAlive } = this.options;
+    const config: ServerConfig = {
+      hostKeys: keys.map(key => key.text),
+      ident: 'Entrepot',
+      // Compression before the login would let strangers inflate data, and none of it makes files faster.
+      algorithms: {
+        kex: algorithms.kex,
+        cipher: algorithms.ciphers,
+        hmac: algorithms.macs,
+        compress: ['none'],
+        serverHostKey: SERVER_HOST_KEYS,
+      },
+      keepaliveInterval: keepAlive,
+      keepaliveCountMax: KEEP_ALIVE_QUESTIONS,
+      ...(banner === undefined ? {} : { banner: banner.endsWith('\n') ? banner : `${banner}\n` }),
+    };
+    const server = new ssh2.Server(config, (ssh: SshConnection, info: ClientInfo) => this.#greet(ssh, info));
+    server.on('error', (error: Error) => this.context.log.error({ err: error }, 'The SSH server failed'));
+    return server;
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port } = this.options;
+    try {
+      await this.#bind(host);
+    } catch (error) {
+      // A machine without IPv6.
+      if (host !== EVERY_ADDRESS || !['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errno(error))) throw listenFailure(error, host, port);
+      await this.#bind(EVERY_IPV4_ADDRESS).catch((second: unknown) => {
+        throw listenFailure(second, EVERY_IPV4_ADDRESS, port);
+      });
+    }
+    this.#net.on('error', error => this.context.log.error({ err: error }, 'The listener failed'));
+  }
+
+  async #bind(host: string): Promise<void> {
+    const listening = once(this.#net, 'listening');
+    this.#net.listen({ host, port: this.options.port });
+    await listening;
+  }
+
+  #accept(socket: Socket): void {
+    const remoteAddress = plainAddress(socket.remoteAddress);
+    const key = `${socket.remoteAddress} ${socket.remotePort}`;
+    const admission = this.#stopping || !remoteAddress || !this.#ssh ? undefined : this.context.login.admit(remoteAddress);
+    if (!admission || !remoteAddress) {
+      socket.on('error', () => undefined);
+      socket.destroy();
+      return;
+    }
+    const connection = new Connection(this.#connectionContext, socket, admission, remoteAddress);
+    this.#connections.add(connection);
+    this.#greeted.set(key, connection);
+    socket.once('close', () => this.#greeted.delete(key));
+    this.#ssh?.injectSocket(socket);
+  }
+
+  #greet(ssh: SshConnection, info: ClientInfo): void {
+    const connection = this.#greeted.get(`${info.ip} ${info.port}`);
+    if (connection) {
+      connection.attach(ssh);
+      return;
+    }
+    ssh.on('error', () => undefined);
+    ssh.end();
+  }
+
+  #closed(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#drained?.();
+  }
+}
+
+/** RSA keys sign with SHA-2 only. */
+const SERVER_HOST_KEYS: NonNullable<NonNullable<ServerConfig['algorithms']>['serverHostKey']> = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+];
+
+/** An IPv4 address that came through a dual-stack socket, in its own spelling. */
+function plainAddress(address: string | undefined): string | undefined {
+  return address?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
+}
+
+function errno(error: unknown): string {
+  return String((error as { readonly code?: unknown }).code);
+}
+
+function listenFailure(error: unknown, host: string, port: number): HubError {
+  const code = errno(error);
+  const message =
+    code === 'EADDRINUSE'
+      ? `Port ${port} is already in use by another program: end it, or set protocols.sftp.port to a free port`
+      : code === 'EACCES'
+        ? `Port ${port} may not be opened by this account: set protocols.sftp.port to one above 1023`
+        : `Cannot listen on ${host}, port ${port} (${code}): check protocols.sftp.host and protocols.sftp.port`;
+  return new HubError('unavailable', message, { cause: toHubError(error) });
+}

@@ -1,0 +1,285 @@
+import type { Socket } from 'node:net';
+import type { ServerChannel } from 'ssh2';
+import { HubError, type Logger, printable, type Session, toHubError } from '#core/api.js';
+import type { RequestContext } from './context.js';
+import { type HandleBudget, HandleTable, type Opened } from './handles.js';
+import type { OpenFile } from './open-file.js';
+import { RequestOrder } from './order.js';
+import { MAX_DATA_BYTES, PACKET, PacketReader } from './packets.js';
+import { type BufferPool, ReadQueue } from './reads.js';
+import { REQUESTS, versionReply } from './requests.js';
+import { failureReply, STATUS, statusReply, successReply } from './status.js';
+import { Wire, type WireObserver } from './wire.js';
+
+/** Requests of one channel that are not answered yet; the next ones wait in the network. OpenSSH's client has 64 in flight. */
+const MAX_IN_FLIGHT = 64;
+/** Bytes of WRITEs that the storage has not taken yet. */
+const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
+/** Bytes of answers that the client has not taken yet. */
+const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+
+/** What a channel needs from its connection. */
+export interface SubsystemContext {
+  readonly session: Session;
+  readonly budget: HandleBudget;
+  readonly pool: BufferPool;
+  readonly log: Logger;
+  /** Drops the client. */
+  drop(reason: string): void;
+  /** A key exchange keeps answers back. */
+  stalled(): void;
+  /** A handle was closed, or the channel ended. */
+  released(): void;
+  /** Whether nothing new may be opened, because the server stops. */
+  readonly stopping: boolean;
+}
+
+/** SFTP version 3 on one channel of a logged-in client: takes requests from the wire, runs their row of the table, answers. */
+export class SftpSubsystem implements RequestContext, WireObserver {
+  readonly handles: HandleTable;
+  readonly order = new RequestOrder();
+  readonly reads: ReadQueue;
+  readonly #wire: Wire;
+  readonly #dirty = new Set<OpenFile>();
+  #initialised = false;
+  #inFlight = 0;
+  #unwrittenBytes = 0;
+  #writing: { readonly id: number; readonly file: OpenFile | undefined; readonly failure: HubError | undefined } | undefined;
+  #inputEnded = false;
+  #closed = false;
+
+  constructor(
+    private readonly context: SubsystemContext,
+    channel: ServerChannel,
+    socket: Socket,
+  ) {
+    this.handles = new HandleTable(context.budget);
+    this.#wire = new Wire(channel, socket, this);
+    this.reads = new ReadQueue(this.#wire, context.pool, failure => {
+      if (failure) this.#log(failure, 'READ');
+      this.#answered();
+    });
+  }
+
+  get files() {
+    return this.context.session.files;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether something is open or under way that a stopping server should wait for. */
+  get isBusy(): boolean {
+    return !this.#closed && (this.handles.size > 0 || this.#inFlight > 0);
+  }
+
+  requireOpenable(): void {
+    if (this.context.stopping) throw new HubError('unavailable', 'The server is shutting down');
+  }
+
+  /** The network or a key exchange moved on. */
+  relieved(): void {
+    this.reads.pump();
+    this.#wire.proceed();
+  }
+
+  rekeyed(): void {
+    this.#wire.rekeyed();
+    this.relieved();
+  }
+
+  /** The client closed the channel: answers have nowhere to go, and what it sent before is still carried out. */
+  clientClosed(): void {
+    this.#wire.mute();
+    this.#goOn();
+  }
+
+  /** Gives up everything that is open. Safe to call twice. */
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#wire.close();
+    this.reads.close();
+    for (const opened of this.handles.clear()) void discard(opened, reason);
+    this.context.released();
+  }
+
+  request(type: number, body: Buffer): void {
+    if (type === PACKET.INIT) {
+      this.#initialise(body);
+      return;
+    }
+    if (!this.#initialised) {
+      this.violated('request before INIT');
+      return;
+    }
+    if (body.length < 4) {
+      this.violated('request without an id');
+      return;
+    }
+    this.#inFlight++;
+    const id = body.readUInt32BE(0);
+    const row = REQUESTS.get(type);
+    if (!row) {
+      this.#answer(statusReply(id, STATUS.OP_UNSUPPORTED, 'Operation unsupported'));
+      return;
+    }
+    try {
+      const reply = row.handle(this, id, new PacketReader(body.subarray(4)));
+      if (reply instanceof Promise)
+        reply.then(
+          bytes => this.#answer(bytes),
+          error => this.#fail(id, error, row.name),
+        );
+      else if (reply) this.#answer(reply);
+    } catch (error) {
+      this.#fail(id, error, row.name);
+    }
+  }
+
+  writeBegin(id: number, handle: Buffer, offset: number, length: number): void {
+    if (!this.#initialised) {
+      this.violated('request before INIT');
+      return;
+    }
+    this.#inFlight++;
+    this.#writing = { id, ...this.#writable(handle, offset, length) };
+    this.#writing.file?.begin(offset, length);
+  }
+
+  writePiece(piece: Buffer): void {
+    const file = this.#writing?.file;
+    if (!file) return;
+    this.#unwrittenBytes += piece.length;
+    file.add(piece);
+    this.#dirty.add(file);
+  }
+
+  writeEnd(): void {
+    const writing = this.#writing;
+    this.#writing = undefined;
+    if (!writing) return;
+    if (writing.failure) {
+      this.#fail(writing.id, writing.failure, 'WRITE');
+      return;
+    }
+    writing.file?.finish(writing.id);
+    if (writing.file) this.#dirty.add(writing.file);
+  }
+
+  writeMalformed(id: number): void {
+    this.#inFlight++;
+    this.#fail(id, new HubError('invalid-request', 'The lengths of the request contradict each other'), 'WRITE');
+  }
+
+  turnEnd(): void {
+    for (const file of this.#dirty) file.flush();
+    this.#dirty.clear();
+  }
+
+  written(ids: readonly number[], bytes: number, failure: HubError | undefined): void {
+    this.#unwrittenBytes -= bytes;
+    for (const id of ids) {
+      this.#inFlight--;
+      if (failure) this.#log(failure, 'WRITE');
+      this.#wire.send(failure ? failureReply(id, failure) : successReply(id));
+    }
+    this.#goOn();
+  }
+
+  mayTake(): boolean {
+    return this.#inFlight < MAX_IN_FLIGHT && this.#unwrittenBytes < MAX_UNWRITTEN_BYTES && this.#wire.unsentBytes < MAX_UNSENT_BYTES;
+  }
+
+  violated(reason: string): void {
+    this.context.log.info({ reason }, 'A client broke the SFTP protocol and is dropped');
+    this.context.drop(`Protocol error: ${reason}`);
+  }
+
+  ended(): void {
+    this.#inputEnded = true;
+    this.#goOn();
+  }
+
+  stalled(): void {
+    this.context.stalled();
+  }
+
+  closeHandle(handle: Buffer): Promise<void> {
+    const opened = this.handles.remove(handle);
+    if (opened.kind === 'directory') return opened.close();
+    this.turnEnd();
+    return this.order.run([opened.path], true, () => opened.close()).finally(() => this.context.released());
+  }
+
+  keep(opened: Opened): Buffer {
+    if (!this.#closed) return this.handles.add(opened);
+    this.handles.forgo();
+    void discard(opened, 'connection closed');
+    throw new HubError('aborted', 'The connection was closed');
+  }
+
+  #initialise(body: Buffer): void {
+    if (body.length < 4) {
+      this.violated('INIT without a version');
+      return;
+    }
+    if (this.#initialised) {
+      this.violated('second INIT');
+      return;
+    }
+    this.#initialised = true;
+    this.#wire.send(versionReply());
+  }
+
+  #writable(handle: Buffer, offset: number, length: number): { file: OpenFile | undefined; failure: HubError | undefined } {
+    try {
+      if (length > MAX_DATA_BYTES + 1024 || !Number.isSafeInteger(offset + length))
+        throw new HubError('invalid-request', 'Offset out of range');
+      const opened = this.handles.get(handle);
+      if (opened.kind !== 'file') throw new HubError('is-a-directory', 'Is a directory');
+      return { file: opened, failure: undefined };
+    } catch (error) {
+      return { file: undefined, failure: toHubError(error) };
+    }
+  }
+
+  #fail(id: number, thrown: unknown, request: string): void {
+    const failure = toHubError(thrown);
+    this.#log(failure, request);
+    this.#answer(failureReply(id, failure));
+  }
+
+  #answer(bytes: Buffer): void {
+    this.#wire.send(bytes);
+    this.#answered();
+  }
+
+  #answered(): void {
+    this.#inFlight--;
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (this.#closed) return;
+    this.#wire.proceed();
+    if (this.context.stopping) this.context.released();
+    if (!this.#inputEnded || this.#inFlight > 0) return;
+    // Without an end from this side with an exit status, OpenSSH's client waits for ever.
+    this.#wire.end(0);
+    this.close('the client closed the channel');
+  }
+
+  #log(failure: HubError, request: string): void {
+    const fields = { request, code: failure.code, reason: printable(failure.message) };
+    if (failure.code === 'internal') this.context.log.error({ ...fields, err: failure.cause ?? failure }, 'An SFTP request failed');
+    else if (failure.code === 'unavailable') this.context.log.warn(fields, 'An SFTP request failed');
+    else this.context.log.debug(fields, 'An SFTP request was refused');
+  }
+}
+
+async function discard(opened: Opened, reason: string): Promise<void> {
+  if (opened.kind === 'file') await opened.abort(reason);
+  else await opened.close();
+}
