@@ -78,7 +78,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
     if (this.context.stopping) throw new HubError('unavailable', 'The server is shutting down');
   }
 
-  /** The network or a key exchange moved on. */
+  /** The client or the network took something. */
   relieved(): void {
     this.reads.pump();
     this.#wire.proceed();
@@ -272,7 +272,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   }
 
   #log(failure: HubError, request: string): void {
-    const fields = { request, code: failure.code, reason: printable(failure.message) };
+    const fields = { request, failure: failure.code, reason: printable(failure.message) };
     if (failure.code === 'internal') this.context.log.error({ ...fields, err: failure.cause ?? failure }, 'An SFTP request failed');
     else if (failure.code === 'unavailable') this.context.log.warn(fields, 'An SFTP request failed');
     else this.context.log.debug(fields, 'An SFTP request was refused');

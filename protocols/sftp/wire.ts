@@ -28,6 +28,8 @@ export interface WireObserver {
   violated(reason: string): void;
   /** The client sends nothing more. */
   ended(): void;
+  /** The client's window took something. */
+  relieved(): void;
   /** Bytes written did not reach the socket: a key exchange is under way. */
   stalled(): void;
 }
@@ -280,7 +282,10 @@ export class Wire {
     const { socket, channel } = this;
     socket.cork();
     const before = socket.writableLength;
-    channel.write(bytes, done);
+    channel.write(bytes, () => {
+      done?.();
+      this.observer.relieved();
+    });
     const missing = bytes.length - (socket.writableLength - before);
     socket.uncork();
     if (channel.writableLength > 0 || missing <= 0) return;
