@@ -28,4 +28,6 @@ export abstract class EventBus {
   abstract prepare<T extends EventType>(type: T, data: EventTypes[T], proof: OperationProof): Promise<PendingEvent>;
   /** Calls `listener` in this process, at most once an event, never awaited: for the live UI and metrics. Returns a function that stops it. */
   abstract listen<T extends EventType>(type: T | '*', listener: (event: HubEvent<T>) => void): () => void;
+  /** Resolves when every event that was settled so far is recorded as such. Throws when the database refuses; recovery settles them then. */
+  abstract flush(): Promise<void>;
 }

@@ -69,7 +69,6 @@ export class OutboxEventBus extends EventBus {
     return () => void this.#live.off(type, guarded);
   }
 
-  /** Resolves when every event that was settled is written. Throws when the database refuses; they are then settled at the next start. */
   async flush(): Promise<void> {
     while (this.#settling || this.#settled.length > 0) {
       clearTimeout(this.#settleTimer);

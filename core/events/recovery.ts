@@ -12,16 +12,18 @@ export type StorageLookup = (name: string) => Promise<StorageBackend>;
 /**
  * Decides about each event of `records` whether its operation took place, by looking at the entry that its proof names:
  * it is settled when the entry is no longer what it was, and dropped otherwise, with the temporary of an upload that was
- * never published. Resolves to those that could not be decided, because their storage cannot be reached.
+ * never published. Resolves to those that could not be decided, because their storage cannot be reached. Unless told,
+ * `records` are all that are pending, which is right only before clients are accepted: later some belong to operations
+ * under way.
  */
 export async function recoverPending(
   events: EventRepository,
   lookup: StorageLookup,
   log: Logger,
-  records: readonly PendingRecord[],
+  records?: readonly PendingRecord[],
 ): Promise<readonly PendingRecord[]> {
   const undecided: PendingRecord[] = [];
-  for (const record of records) {
+  for (const record of records ?? (await events.pending())) {
     const { event, proof } = record;
     try {
       const storage = await lookup(proof.storage);
@@ -55,7 +57,7 @@ export class PendingRecovery {
 
   /** To be called before clients are accepted: what is pending then belongs to nobody. Throws only when the database cannot be read. */
   async start(): Promise<void> {
-    await this.#decide(await this.events.pending());
+    await this.#decide();
   }
 
   /** Waits for a look that is under way, and takes no other. */
@@ -65,7 +67,7 @@ export class PendingRecovery {
     clearTimeout(this.#timer);
   }
 
-  async #decide(records: readonly PendingRecord[]): Promise<void> {
+  async #decide(records?: readonly PendingRecord[]): Promise<void> {
     const undecided = await recoverPending(this.events, this.lookup, this.log, records);
     if (undecided.length === 0) return;
     this.#timer = setTimeout(() => {

@@ -20,7 +20,7 @@ export interface Target {
 }
 
 /** What an extension does with an event. */
-export type Handler = (event: HubEvent, delivery: Delivery, signal: AbortSignal) => Promise<void>;
+export type Handler<T extends EventType = EventType> = (event: HubEvent<T>, delivery: Delivery<T>, signal: AbortSignal) => Promise<void>;
 
 /** What stands behind a target: an action of a rule, or a handler. */
 export type TargetDefinition =
@@ -67,12 +67,11 @@ export class RuleTable {
     }
   }
 
-  /** Adds a handler of an extension, `id` being '<extension>/<name>'. Throws 'already-exists' when it is taken. */
-  handler(id: string, types: readonly string[], handle: Handler): void {
-    const target = { id: `handler/${id}` };
-    if (this.#definitions.has(target.id)) throw new HubError('already-exists', `There is already a handler '${id}'`);
-    this.#definitions.set(target.id, { kind: 'handler', handle });
-    this.#handlers.push({ target, types });
+  /** Adds a handler of an extension under its target id, 'handler/<extension>/<name>'. Throws 'already-exists' when that is taken. */
+  handler<T extends EventType>(id: string, types: readonly string[], handle: Handler<T>): void {
+    if (this.#definitions.has(id)) throw new HubError('already-exists', `There is already an event handler '${id}'`);
+    this.#definitions.set(id, { kind: 'handler', handle: handle as unknown as Handler });
+    this.#handlers.push({ target: { id }, types });
   }
 
   /** Everyone who wants `event`: handlers first, then the actions of enabled rules. */

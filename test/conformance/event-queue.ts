@@ -1,0 +1,311 @@
+import 'reflect-metadata';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import type { ClaimedDelivery } from '#core/events/delivery.js';
+import type { EventQueue } from '#core/events/queue.js';
+import { DATABASE_RULES, type Rule } from '#core/events/rules.js';
+import { Outbox, type OutboxOptions, type QueueParts, stopAtEnd, until } from './outbox.js';
+
+type Run = (delivery: ClaimedDelivery, signal: AbortSignal) => Promise<void>;
+
+const HOUR = 3_600_000;
+
+/** What a test has: an outbox, and queues on it. */
+class Bench {
+  /** Every try that began, in order. */
+  readonly tries: ClaimedDelivery[] = [];
+
+  constructor(
+    private readonly t: ExecutionContext,
+    readonly outbox: Outbox,
+    private readonly driver: (parts: QueueParts) => EventQueue | Promise<EventQueue>,
+  ) {}
+
+  /** Starts a queue; `run` succeeds at once unless given. */
+  async start(run: Run = async delivery => void (await this.succeed(delivery))): Promise<EventQueue> {
+    const queue = stopAtEnd(this.t, await this.driver(this.outbox));
+    await queue.start(async (delivery, signal) => {
+      this.tries.push(delivery);
+      await run(delivery, signal);
+    });
+    return queue;
+  }
+
+  async succeed({ id, attempt }: ClaimedDelivery): Promise<void> {
+    await this.outbox.deliveries.finish(id, attempt, {
+      startedAt: Date.now(),
+      durationMs: 1,
+      succeeded: true,
+      summary: 'ok',
+      answer: undefined,
+    });
+  }
+
+  async fail({ id, attempt }: ClaimedDelivery, retryAt: number | undefined): Promise<void> {
+    await this.outbox.deliveries.finish(id, attempt, {
+      startedAt: Date.now(),
+      durationMs: 1,
+      succeeded: false,
+      summary: 'no',
+      answer: undefined,
+      retryAt,
+    });
+  }
+
+  async count(state: 'waiting' | 'running' | 'succeeded' | 'dead'): Promise<number> {
+    return (await this.outbox.deliveries.page({ state }, undefined, 1)).total;
+  }
+}
+
+/** A gate at which tries wait until it opens, or until they are aborted. */
+class Gate {
+  #open!: () => void;
+  readonly opened = new Promise<void>(resolve => {
+    this.#open = resolve;
+  });
+
+  open(): void {
+    this.#open();
+  }
+
+  async pass(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.opened, new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))]);
+  }
+}
+
+/**
+ * The contract of an EventQueue as tests, for a driver that `open` builds: every delivery runs at least once, a failed one
+ * again at its time, a lost one after its lease, and no target keeps another waiting.
+ */
+export function testEventQueue(name: string, open: (parts: QueueParts) => EventQueue | Promise<EventQueue>): void {
+  const bench = async (t: ExecutionContext, options: OutboxOptions = {}) => new Bench(t, await Outbox.open(t, options), open);
+
+  test(`${name}: runs every delivery, whether it was recorded before the start or after`, async t => {
+    const b = await bench(t);
+    for (let i = 0; i < 20; i++) await b.outbox.publish('a', 'b');
+    await b.start();
+    for (let i = 0; i < 20; i++) await b.outbox.publish('a', 'c');
+    b.outbox.wake();
+    await until(async () => (await b.count('succeeded')) === 80);
+    t.is(new Set(b.tries.map(({ id }) => id)).size, 80);
+    t.is(b.tries.length, 80);
+    t.true(b.tries.every(({ attempt, failures }) => attempt === 1 && failures === 0));
+  });
+
+  test(`${name}: finds what is due without being told`, async t => {
+    const b = await bench(t);
+    await b.start();
+    await b.outbox.publish('a');
+    await until(async () => (await b.count('succeeded')) === 1);
+    t.is(b.tries.length, 1);
+  });
+
+  test(`${name}: runs a failed delivery again at its time, with the same event`, async t => {
+    const b = await bench(t);
+    const event = await b.outbox.publish('a');
+    const times: number[] = [];
+    await b.start(async delivery => {
+      times.push(Date.now());
+      await (delivery.attempt < 3 ? b.fail(delivery, Date.now() + 300) : b.succeed(delivery));
+    });
+    await until(async () => (await b.count('succeeded')) === 1);
+    t.deepEqual(
+      b.tries.map(({ attempt, failures }) => [attempt, failures]),
+      [
+        [1, 0],
+        [2, 1],
+        [3, 2],
+      ],
+    );
+    t.true(b.tries.every(delivery => delivery.event.id === event.id && delivery.id === b.tries[0]!.id));
+    t.true(times[1]! - times[0]! >= 300 && times[2]! - times[1]! >= 300);
+    t.deepEqual(
+      (await b.outbox.deliveries.attempts(b.tries[0]!.id)).map(({ attempt, succeeded }) => [attempt, succeeded]),
+      [
+        [1, false],
+        [2, false],
+        [3, true],
+      ],
+    );
+  });
+
+  test(`${name}: leaves a dead delivery alone until it is retried by hand`, async t => {
+    const b = await bench(t);
+    await b.outbox.publish('a');
+    await b.start(delivery => (delivery.attempt === 1 ? b.fail(delivery, undefined) : b.succeed(delivery)));
+    await until(async () => (await b.count('dead')) === 1);
+    await b.outbox.publish('b');
+    b.outbox.wake();
+    await until(async () => b.tries.length === 2);
+    t.is(b.tries[1]!.target, 'b');
+    await b.outbox.deliveries.retry(b.tries[0]!.id);
+    b.outbox.wake();
+    await until(async () => b.tries.length === 3);
+    t.is(b.tries[2]!.event.id, b.tries[0]!.event.id);
+    t.is(b.tries[2]!.failures, 0);
+  });
+
+  test(`${name}: runs nothing of an event that waits for its operation`, async t => {
+    const b = await bench(t);
+    const proof = { storage: 's', path: '/p', before: '' };
+    const event = { ...(await b.outbox.publish()), id: '01900000-0000-7000-8000-000000000001' };
+    await b.outbox.events.record({ event, user: undefined, path: undefined, targets: ['a'], proof });
+    await b.outbox.publish('b');
+    await b.start();
+    await until(async () => (await b.count('succeeded')) === 1);
+    t.deepEqual(
+      b.tries.map(({ target }) => target),
+      ['b'],
+    );
+    await b.outbox.events.settle([event.id]);
+    b.outbox.wake();
+    await until(async () => b.tries.length === 2);
+    t.is(b.tries[1]!.event.id, event.id);
+  });
+
+  test(`${name}: runs again what another process took and did not end before its lease did`, async t => {
+    const b = await bench(t);
+    await b.outbox.publish('a');
+    const [lost] = await b.outbox.deliveries.claim(new Map([['a', 1]]), 'elsewhere/1', 400);
+    await b.start();
+    const before = Date.now();
+    await until(async () => (await b.count('succeeded')) === 1);
+    t.is(b.tries[0]!.id, lost!.id);
+    t.deepEqual([b.tries[0]!.attempt, b.tries[0]!.failures], [2, 0]);
+    t.true(Date.now() - before < HOUR);
+  });
+
+  test(`${name}: runs at once what its own node had taken before it was killed`, async t => {
+    const b = await bench(t);
+    await b.outbox.publish('a');
+    await b.outbox.deliveries.claim(new Map([['a', 1]]), `${b.outbox.settings.node}/1`, HOUR);
+    await b.start();
+    await until(async () => (await b.count('succeeded')) === 1);
+    t.is(b.tries[0]!.attempt, 2);
+    const tries = await b.outbox.deliveries.attempts(b.tries[0]!.id);
+    t.deepEqual(
+      tries.map(({ succeeded }) => succeeded),
+      [false, true],
+    );
+  });
+
+  test(`${name}: leaves alone what another node has taken`, async t => {
+    const b = await bench(t);
+    await b.outbox.publish('a');
+    await b.outbox.deliveries.claim(new Map([['a', 1]]), 'hereabouts/1', HOUR);
+    await b.start();
+    await b.outbox.publish('b');
+    b.outbox.wake();
+    await until(async () => (await b.count('succeeded')) === 1);
+    t.is(b.tries[0]!.target, 'b');
+    t.is(await b.count('running'), 1);
+  });
+
+  test(`${name}: lets no targets that hang keep another one waiting`, async t => {
+    const b = await bench(t, { concurrency: 8 });
+    const gate = new Gate();
+    for (let i = 0; i < 40; i++) await b.outbox.publish('stuck-1', 'stuck-2', 'stuck-3');
+    await b.start(async (delivery, signal) => {
+      if (delivery.target.startsWith('stuck')) await gate.pass(signal);
+      await b.succeed(delivery);
+    });
+    await until(() => b.tries.length >= 5);
+    for (let i = 0; i < 20; i++) await b.outbox.publish('well');
+    b.outbox.wake();
+    await until(() => b.tries.filter(({ target }) => target === 'well').length === 20);
+    for (const stuck of ['stuck-1', 'stuck-2', 'stuck-3']) t.true(b.tries.filter(({ target }) => target === stuck).length <= 2);
+    gate.open();
+    await until(async () => (await b.count('succeeded')) === 140);
+    t.is(b.tries.length, 140);
+  });
+
+  test(`${name}: stops after what runs has ended, and takes no more`, async t => {
+    const b = await bench(t, { concurrency: 4 });
+    const gate = new Gate();
+    for (let i = 0; i < 5; i++) await b.outbox.publish('a');
+    const queue = await b.start(async (delivery, signal) => {
+      await gate.pass(signal);
+      await b.succeed(delivery);
+    });
+    await until(() => b.tries.length === 1);
+    let stopped = false;
+    const stopping = queue.stop(new AbortController().signal).then(() => {
+      stopped = true;
+    });
+    await sleep(50);
+    t.false(stopped);
+    gate.open();
+    await stopping;
+    t.is(b.tries.length, 1);
+    t.is(await b.count('succeeded'), 1);
+    t.is(await b.count('waiting'), 4);
+  });
+
+  test(`${name}: aborts what runs when the stop may take no longer, and what was given back runs at the next start`, async t => {
+    const b = await bench(t);
+    await b.outbox.publish('a');
+    const queue = await b.start(async (delivery, signal) => {
+      await new Gate().pass(signal);
+      await b.outbox.deliveries.release(delivery.id, delivery.attempt);
+    });
+    await until(() => b.tries.length === 1);
+    const limit = new AbortController();
+    const stopping = queue.stop(limit.signal);
+    limit.abort();
+    await stopping;
+    t.is(await b.count('waiting'), 1);
+    await b.start();
+    await until(async () => (await b.count('succeeded')) === 1);
+    t.deepEqual([b.tries[1]!.attempt, b.tries[1]!.failures], [2, 0]);
+  });
+
+  test(`${name}: never runs one claim twice, also with two queues on one outbox`, async t => {
+    const first = await bench(t, { node: 'one', concurrency: 8 });
+    for (let i = 0; i < 150; i++) await first.outbox.publish('a', 'b');
+    const second = new Bench(t, await Outbox.open(t, { node: 'two', concurrency: 8 }, first.outbox.directory), open);
+    await Promise.all([first.start(), second.start()]);
+    await until(async () => (await first.count('succeeded')) === 300);
+    const ran = [...first.tries, ...second.tries].map(({ id }) => id);
+    t.is(ran.length, 300);
+    t.is(new Set(ran).size, 300);
+  });
+
+  test(`${name}: keeps what takes longer than the lease`, async t => {
+    const first = await bench(t, { node: 'one', leaseMs: 600 });
+    await first.outbox.publish('a');
+    const gate = new Gate();
+    await first.start(async (delivery, signal) => {
+      await gate.pass(signal);
+      await first.succeed(delivery);
+    });
+    await until(() => first.tries.length === 1);
+    const second = new Bench(t, await Outbox.open(t, { node: 'two' }, first.outbox.directory), open);
+    await second.start();
+    await sleep(2_000);
+    gate.open();
+    await until(async () => (await first.count('succeeded')) === 1);
+    t.deepEqual(second.tries, []);
+  });
+
+  test(`${name}: keeps the deliveries of a disabled rule until it is enabled`, async t => {
+    const b = await bench(t);
+    const rule: Rule = {
+      id: 'r',
+      name: 'r',
+      enabled: false,
+      events: ['*'],
+      guards: [],
+      conditions: {},
+      actions: [{ type: 'x', options: {} }],
+    };
+    b.outbox.rules.setRules(DATABASE_RULES, [rule]);
+    await b.outbox.publish('rule/r/0', 'other');
+    await b.start();
+    await until(async () => (await b.count('succeeded')) === 1);
+    t.is(b.tries[0]!.target, 'other');
+    b.outbox.rules.setRules(DATABASE_RULES, [{ ...rule, enabled: true }]);
+    b.outbox.wake();
+    await until(async () => (await b.count('succeeded')) === 2);
+    t.is(b.tries[1]!.target, 'rule/r/0');
+  });
+}

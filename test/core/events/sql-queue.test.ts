@@ -1,0 +1,5 @@
+import 'reflect-metadata';
+import { SqlEventQueue } from '#core/events/sql-queue.js';
+import { testEventQueue } from '../../conformance/event-queue.js';
+
+testEventQueue('SQL', ({ deliveries, rules, coordinator, settings }) => new SqlEventQueue(deliveries, rules, coordinator, settings));
