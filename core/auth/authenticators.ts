@@ -31,7 +31,11 @@ export interface Authenticator {
 
 /** Those who recognise users, in the order in which they are asked. */
 export class Authenticators {
-  readonly #list: Authenticator[] = [];
+  readonly #list: Authenticator[];
+
+  constructor(builtIn: readonly Authenticator[]) {
+    this.#list = [...builtIn];
+  }
 
   /** Throws 'already-exists' when the name is taken. */
   register(authenticator: Authenticator): void {

@@ -8,15 +8,18 @@ import type { Policy } from './policy.js';
 import type { Transfer } from './transfer.js';
 
 /** What the virtual filesystem works with, the same for all sessions. */
-export interface VfsServices {
-  readonly guards: Guards;
-  readonly bus: EventBus;
-  readonly log: Logger;
-  /** Whether files and directories are flushed to stable storage before a client hears "done". */
-  readonly durable: boolean;
-  /** Begins the names of this hub's unfinished uploads, so that it sweeps only its own. */
-  readonly stagingPrefix: string;
-  readonly maxOpenFiles: number;
+export class VfsServices {
+  /** Begins the names of this hub's unfinished uploads, so that it sweeps only its own. Set once, when the hub opens. */
+  stagingPrefix = 'upload';
+
+  /** `durable`: whether files and directories are flushed to stable storage before a client hears "done". */
+  constructor(
+    readonly guards: Guards,
+    readonly bus: EventBus,
+    readonly log: Logger,
+    readonly durable: boolean,
+    readonly maxOpenFiles: number,
+  ) {}
 }
 
 /** One session, as its files see it: who, what it may do, and what it has open. */

@@ -1,0 +1,154 @@
+import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
+import { Authenticators, PasswordAuthenticator, PublicKeyAuthenticator } from './auth/authenticators.js';
+import { Defence } from './auth/defence.js';
+import { LoginService } from './auth/login.js';
+import { Passwords } from './auth/passwords.js';
+import { SessionRegistry } from './auth/session.js';
+import { Coordinator } from './cluster/coordinator.js';
+import { LocalCoordinator } from './cluster/local.js';
+import type { Config } from './config/schema.js';
+import { Database } from './db/database.js';
+import { DeliveryRepository } from './db/deliveries.js';
+import { EventRepository } from './db/events.js';
+import { RuleRepository } from './db/rules.js';
+import { SettingsRepository } from './db/settings.js';
+import { StorageRepository } from './db/storages.js';
+import { UserRepository } from './db/users.js';
+import { ActionTypes } from './events/actions.js';
+import { EventBus } from './events/bus.js';
+import { Dispatcher } from './events/dispatcher.js';
+import { OutboxEventBus } from './events/outbox-event-bus.js';
+import { EventQueue } from './events/queue.js';
+import { PendingRecovery } from './events/recovery.js';
+import { RuleTable } from './events/rules.js';
+import { EventSettings } from './events/settings.js';
+import { SqlEventQueue } from './events/sql-queue.js';
+import { ExtensionRegistry } from './extensions/registry.js';
+import { Guards } from './guards.js';
+import type { Logger } from './log.js';
+import { Outbound } from './outbound.js';
+import { Schedule } from './schedule.js';
+import { Secrets } from './secrets.js';
+import { DiscoveredStorages } from './storage/discovery.js';
+import { StorageRegistry } from './storage/registry.js';
+import { VfsServices } from './vfs/scope.js';
+
+/** What exists before the container: read or opened by the hub. */
+export interface Foundation {
+  readonly config: Config;
+  readonly dataDirectory: string;
+  readonly database: Database;
+  readonly secrets: Secrets;
+  readonly log: Logger;
+}
+
+/** The configuration of the core. */
+export const CONFIG: InjectionToken<Config> = Symbol('Config');
+
+/** Every registration of a hub, in a container of its own: this list is the wiring diagram. */
+export function buildContainer({ config, dataDirectory, database, secrets, log }: Foundation): DependencyContainer {
+  const container = root.createChildContainer();
+  const once = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) =>
+    container.register(token, { useFactory: instanceCachingFactory(make) });
+
+  container.registerInstance(CONFIG, config);
+  container.registerInstance(Database, database);
+  container.registerInstance(Secrets, secrets);
+  container.registerInstance(EventSettings, eventSettings(config, log));
+
+  container.registerSingleton(Coordinator as InjectionToken<Coordinator>, LocalCoordinator);
+  container.registerSingleton(EventQueue as InjectionToken<EventQueue>, SqlEventQueue);
+  container.registerSingleton(EventBus as InjectionToken<EventBus>, OutboxEventBus);
+  container.registerSingleton(UserRepository);
+  container.registerSingleton(StorageRepository);
+  container.registerSingleton(SettingsRepository);
+  container.registerSingleton(EventRepository);
+  container.registerSingleton(DeliveryRepository);
+  container.registerSingleton(RuleRepository);
+  container.registerSingleton(ActionTypes);
+  container.registerSingleton(RuleTable);
+  container.registerSingleton(Dispatcher);
+  container.registerSingleton(Schedule);
+  container.registerSingleton(Passwords);
+
+  once(Guards, () => new Guards(config.guards.timeout));
+  once(Outbound, () => new Outbound({ allow: config.outbound.allow, timeoutMs: config.outbound.timeout }));
+  once(StorageRegistry, c => storageRegistry(c, config, log));
+  once(PendingRecovery, c => new PendingRecovery(c.resolve(EventRepository), name => c.resolve(StorageRegistry).backend(name), log));
+  once(
+    VfsServices,
+    c =>
+      new VfsServices(
+        c.resolve(Guards),
+        c.resolve(EventBus as InjectionToken<EventBus>),
+        log,
+        config.durability === 'disk',
+        config.limits.openFilesPerSession,
+      ),
+  );
+  once(
+    Authenticators,
+    c =>
+      new Authenticators([
+        new PublicKeyAuthenticator(c.resolve(UserRepository)),
+        new PasswordAuthenticator(c.resolve(UserRepository), c.resolve(Passwords)),
+      ]),
+  );
+  once(Defence, c => new Defence(c.resolve(Coordinator as InjectionToken<Coordinator>), config.limits));
+  once(SessionRegistry, c => sessionRegistry(c, config, log));
+  once(LoginService, c => loginService(c, log));
+  once(ExtensionRegistry, c => extensionRegistry(c, dataDirectory, log));
+  return container;
+}
+
+function eventSettings(config: Config, log: Logger): EventSettings {
+  const { retry, record, keep, concurrency } = config.events;
+  return new EventSettings({ node: config.node, record, retryMs: retry, keepMs: keep, concurrency, log });
+}
+
+function storageRegistry(c: DependencyContainer, config: Config, log: Logger): StorageRegistry {
+  const { discover } = config.storages;
+  return new StorageRegistry(
+    [c.resolve(StorageRepository), ...(discover === undefined ? [] : [new DiscoveredStorages(discover, log)])],
+    log,
+  );
+}
+
+function sessionRegistry(c: DependencyContainer, config: Config, log: Logger): SessionRegistry {
+  const storages = c.resolve(StorageRegistry);
+  return new SessionRegistry(
+    c.resolve(Coordinator as InjectionToken<Coordinator>),
+    c.resolve(UserRepository),
+    c.resolve(EventBus as InjectionToken<EventBus>),
+    c.resolve(VfsServices),
+    config.limits,
+    name => storages.backend(name),
+    log,
+  );
+}
+
+function loginService(c: DependencyContainer, log: Logger): LoginService {
+  return new LoginService(
+    c.resolve(UserRepository),
+    c.resolve(Authenticators),
+    c.resolve(Defence),
+    c.resolve(Guards),
+    c.resolve(SessionRegistry),
+    c.resolve(EventBus as InjectionToken<EventBus>),
+    log,
+  );
+}
+
+function extensionRegistry(c: DependencyContainer, dataDirectory: string, log: Logger): ExtensionRegistry {
+  return new ExtensionRegistry({
+    storages: c.resolve(StorageRegistry),
+    actions: c.resolve(ActionTypes),
+    rules: c.resolve(RuleTable),
+    guards: c.resolve(Guards),
+    authenticators: c.resolve(Authenticators),
+    schedule: c.resolve(Schedule),
+    outbound: c.resolve(Outbound),
+    dataDirectory,
+    log,
+  });
+}

@@ -1,0 +1,101 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createRequire, register } from 'node:module';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import semver from 'semver';
+import { HubError } from '../errors.js';
+import type { Extension } from './extension.js';
+import { API_VERSION } from './version.js';
+
+/** An extension, and the key under `extensions` at which its options stand. */
+export interface LoadedExtension {
+  readonly key: string;
+  readonly extension: Extension;
+}
+
+let redirecting = false;
+
+/**
+ * Imports the extension that the configuration calls `key`: a package, or a path (from `directories[0]` when it is relative).
+ * Packages are looked for beside the hub's own, then in node_modules of `directories` and above. Whatever the extension
+ * imports as 'entrepot' is this hub. Throws 'invalid-request' with a sentence that names the package.
+ */
+export async function importExtension(key: string, directories: readonly string[]): Promise<LoadedExtension> {
+  if (!redirecting) {
+    redirecting = true;
+    const own = new URL('../..', import.meta.url).href;
+    register('./own-package.js', import.meta.url, { data: { api: `${own}core/api.js`, testing: `${own}test/conformance/index.js` } });
+  }
+  const module = await importModule(key, directories);
+  const extension = module.default as Partial<Extension> | undefined;
+  if (typeof extension?.name !== 'string' || typeof extension.api !== 'string' || typeof extension.register !== 'function') {
+    throw refusal(key, 'has no default export made by defineExtension({ name, api, register })');
+  }
+  return { key, extension: extension as Extension };
+}
+
+/** Throws 'invalid-request' unless the extension was written for this version of the extension API. */
+export function requireCompatible({ key, extension }: LoadedExtension): void {
+  if (semver.satisfies(API_VERSION, extension.api)) return;
+  const range = semver.validRange(extension.api)
+    ? `needs extension API ${extension.api}`
+    : `names an API range that cannot be read (${JSON.stringify(extension.api)})`;
+  throw refusal(key, `${range}, and this hub offers ${API_VERSION}`);
+}
+
+/** What a start says of an extension that cannot be used. */
+export function refusal(key: string, what: string, cause?: unknown): HubError {
+  return new HubError('invalid-request', `Extension '${key}' ${what}`, { cause });
+}
+
+async function importModule(key: string, directories: readonly string[]): Promise<{ readonly default?: unknown }> {
+  const file = isPath(key) ? resolve(directories[0]!, key) : findPackage(key, directories);
+  try {
+    return (await import(file === undefined ? key : pathToFileURL(isDirectory(file) ? entryOf(file) : file).href)) as { default?: unknown };
+  } catch (error) {
+    const { code, message } = error as { code?: string; message?: string };
+    const missing = code === 'ERR_MODULE_NOT_FOUND' && (file === undefined || !existsSync(file));
+    throw refusal(
+      key,
+      missing
+        ? `is not installed: run 'npm install ${key}' beside the configuration, or give its path`
+        : `could not be loaded: ${message ?? String(error)}`,
+      error,
+    );
+  }
+}
+
+function isPath(key: string): boolean {
+  return key.startsWith('.') || isAbsolute(key);
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function findPackage(name: string, directories: readonly string[]): string | undefined {
+  for (const start of directories) {
+    for (let directory = start; ; directory = dirname(directory)) {
+      const candidate = join(directory, 'node_modules', name);
+      if (isDirectory(candidate)) return candidate;
+      if (directory === dirname(directory)) break;
+    }
+  }
+  return undefined;
+}
+
+/** The file that a package offers: by Node's own rules where they find it, otherwise its `import` export. */
+function entryOf(directory: string): string {
+  const manifest = join(directory, 'package.json');
+  if (!existsSync(manifest)) return join(directory, 'index.js');
+  const { name, exports, main } = JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string; exports?: unknown; main?: string };
+  const offered = (exports as Record<string, unknown> | undefined)?.['.'] ?? exports;
+  const chosen =
+    typeof offered === 'string'
+      ? offered
+      : ((offered as { import?: unknown; default?: unknown } | undefined)?.import ??
+        (offered as { default?: unknown } | undefined)?.default);
+  if (typeof chosen === 'string') return join(directory, chosen);
+  if (main !== undefined) return join(directory, main);
+  return name === undefined ? join(directory, 'index.js') : createRequire(manifest).resolve(directory);
+}

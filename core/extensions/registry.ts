@@ -1,0 +1,85 @@
+import type { Authenticator, Authenticators } from '../auth/authenticators.js';
+import { HubError } from '../errors.js';
+import type { ActionType } from '../events/action.js';
+import type { ActionTypes } from '../events/actions.js';
+import type { Rule, RuleTable } from '../events/rules.js';
+import type { EventType } from '../events/types.js';
+import type { Guard, GuardedActionName, Guards } from '../guards.js';
+import type { Logger } from '../log.js';
+import type { Outbound } from '../outbound.js';
+import type { ProtocolType } from '../protocol.js';
+import type { Schedule } from '../schedule.js';
+import type { BackendType } from '../storage/backend.js';
+import type { StorageRegistry } from '../storage/registry.js';
+import type { EventHandler, ExtensionHost } from './extension.js';
+import { type LoadedExtension, refusal } from './loader.js';
+
+/** Where what extensions register goes. */
+export interface ExtensionParts {
+  readonly storages: StorageRegistry;
+  readonly actions: ActionTypes;
+  readonly rules: RuleTable;
+  readonly guards: Guards;
+  readonly authenticators: Authenticators;
+  readonly schedule: Schedule;
+  readonly outbound: Outbound;
+  readonly dataDirectory: string;
+  readonly log: Logger;
+}
+
+/** Runs before clients are accepted; what it returns runs at stop. */
+export type StartTask = () => Promise<(() => Promise<void>) | void>;
+
+/** Hands extensions the one door, and keeps what has no other home: protocols, start tasks, reports. */
+export class ExtensionRegistry {
+  readonly #names = new Set<string>();
+  readonly protocols = new Map<string, ProtocolType>();
+  readonly startTasks: StartTask[] = [];
+  readonly reports = new Map<string, () => Promise<unknown>>();
+
+  constructor(private readonly parts: ExtensionParts) {}
+
+  /** Calls the extension's register(). Throws 'invalid-request' with a sentence that names the package when it throws, or when a name is taken. */
+  add(loaded: LoadedExtension, options: unknown): void {
+    const { key, extension } = loaded;
+    if (this.#names.has(extension.name))
+      throw refusal(key, `is named '${extension.name}', and an extension of that name is already loaded`);
+    this.#names.add(extension.name);
+    try {
+      extension.register(this.#host(extension.name), options);
+    } catch (error) {
+      throw refusal(key, `could not be registered: ${error instanceof Error ? error.message : String(error)}`, error);
+    }
+  }
+
+  #host(name: string): ExtensionHost {
+    const { storages, actions, rules, guards, authenticators, schedule, outbound, dataDirectory } = this.parts;
+    return {
+      log: this.parts.log.child({ component: name }),
+      dataDirectory,
+      outbound,
+      localPath: async (storage, storagePath) => (await storages.backend(storage)).localPath?.(storagePath),
+      backend: <O>(type: BackendType<O>) => storages.kind(type as BackendType),
+      protocol: <O>(type: ProtocolType<O>) => this.#protocol(type as ProtocolType),
+      authenticator: (authenticator: Authenticator) => authenticators.register(authenticator),
+      action: <O>(type: ActionType<O>) => actions.register(type as ActionType),
+      on: <T extends EventType>(types: T | readonly T[], handler: string, handle: EventHandler<T>) =>
+        rules.handler(`${name}/${handler}`, Array.isArray(types) ? types : [types as T], handle as EventHandler<EventType>),
+      guard: <A extends GuardedActionName>(action: A, guard: Guard<A>) => guards.register(action, guard),
+      rules: (source: string) => (list: readonly Rule[]) => rules.setRules(source, list),
+      every: (intervalMs, task, run) => schedule.every(intervalMs, `${name}/${task}`, run),
+      onStart: start => void this.startTasks.push(start),
+      report: (report, make) => this.#report(report, make),
+    };
+  }
+
+  #protocol(type: ProtocolType): void {
+    if (this.protocols.has(type.name)) throw new HubError('already-exists', `a protocol named '${type.name}' is already there`);
+    this.protocols.set(type.name, type);
+  }
+
+  #report(name: string, make: () => Promise<unknown>): void {
+    if (this.reports.has(name)) throw new HubError('already-exists', `a report named '${name}' is already there`);
+    this.reports.set(name, make);
+  }
+}

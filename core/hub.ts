@@ -1,0 +1,221 @@
+import { access, chmod, constants, mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { DependencyContainer, InjectionToken } from 'tsyringe';
+import { LoginService } from './auth/login.js';
+import { SessionRegistry } from './auth/session.js';
+import type { Config } from './config/schema.js';
+import { type Configuration, type ConfigurationInput, type ConfiguredProtocol, readConfiguration, readProtocols } from './configuration.js';
+import { buildContainer } from './container.js';
+import { Database, type Migration } from './db/database.js';
+import { EventRepository } from './db/events.js';
+import { RuleRepository } from './db/rules.js';
+import { SettingsRepository } from './db/settings.js';
+import { StorageRepository } from './db/storages.js';
+import { HubError } from './errors.js';
+import { EventBus } from './events/bus.js';
+import { Dispatcher } from './events/dispatcher.js';
+import { EventQueue } from './events/queue.js';
+import { PendingRecovery } from './events/recovery.js';
+import { RuleTable } from './events/rules.js';
+import { EventSettings } from './events/settings.js';
+import { ExtensionRegistry } from './extensions/registry.js';
+import { randomToken } from './ids.js';
+import { createLogger, type Logger } from './log.js';
+import { Outbound } from './outbound.js';
+import type { ListenAddress, ProtocolServer } from './protocol.js';
+import { Schedule } from './schedule.js';
+import { Secrets } from './secrets.js';
+import { StorageRegistry } from './storage/registry.js';
+import { VfsServices } from './vfs/scope.js';
+import { sweepStaging } from './vfs/sweep.js';
+
+/** What a hub is made of. */
+export interface HubOptions extends ConfigurationInput {
+  readonly migrations: readonly Migration[];
+  /** Instead of the one that the configuration describes. */
+  readonly log?: Logger;
+  /** Called with the container before anything is resolved from it: tests put their own parts in. */
+  readonly configure?: (container: DependencyContainer) => void;
+}
+
+/** A bound listener, with the protocol that it speaks. */
+export interface Listener extends ListenAddress {
+  readonly protocol: string;
+}
+
+const PRUNE_INTERVAL_MS = 3_600_000;
+/** How long the queue may finish what it runs, once clients are gone. */
+const QUEUE_GRACE_MS = 5_000;
+
+/** One hub: opened, it can be administered; started, it serves. */
+export class Hub {
+  readonly #servers: ProtocolServer[] = [];
+  readonly #listeners: Listener[] = [];
+  readonly #stopTasks: (() => Promise<void>)[] = [];
+  #started = false;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(
+    readonly config: Config,
+    readonly configuration: Configuration,
+    readonly dataDirectory: string,
+    readonly log: Logger,
+    private readonly container: DependencyContainer,
+    private readonly protocols: readonly ConfiguredProtocol[],
+  ) {}
+
+  /** Reads the configuration, loads the extensions, opens the database and brings it up to date; listens nowhere. Throws HubError with one clear sentence. */
+  static async open(options: HubOptions): Promise<Hub> {
+    const configuration = await readConfiguration(options);
+    const { config } = configuration;
+    const dataDirectory = resolve(options.dataDirectory);
+    await makeDataDirectory(dataDirectory);
+    const log = options.log ?? createLogger(config.log.level, config.log.format);
+    const secrets = await Secrets.load({ key: config.secrets.key, dataDirectory });
+    const database = await Database.open({ url: config.database.url, durability: config.durability, dataDirectory, log });
+    try {
+      await database.migrate(options.migrations);
+      const container = buildContainer({ config, dataDirectory, database, secrets, log });
+      options.configure?.(container);
+      await secrets.verify(container.resolve(SettingsRepository));
+      const registry = container.resolve(ExtensionRegistry);
+      for (const { loaded, options: section } of configuration.extensions) registry.add(loaded, section);
+      const protocols = readProtocols(configuration, registry.protocols.values());
+      const hub = new Hub(config, configuration, dataDirectory, log, container, protocols);
+      await hub.#prepare();
+      return hub;
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  /** Where clients connect; empty until start() has resolved. */
+  get listeners(): readonly Listener[] {
+    return this.#listeners;
+  }
+
+  /** What extensions report, by name. */
+  get reports(): ReadonlyMap<string, () => Promise<unknown>> {
+    return this.get(ExtensionRegistry).reports;
+  }
+
+  /** The transfers that are open now. */
+  get transfers(): number {
+    return this.get(SessionRegistry).transfers;
+  }
+
+  /** A service of this hub, for those who administer it. */
+  get<T>(token: InjectionToken<T>): T {
+    return this.container.resolve(token);
+  }
+
+  /** Settles what the last run left, starts deliveries and listens. Throws HubError with one clear sentence; the hub is then stopped. */
+  async start(): Promise<void> {
+    this.#started = true;
+    try {
+      await this.#recover();
+      for (const task of this.get(ExtensionRegistry).startTasks) {
+        const stop = await task();
+        if (stop) this.#stopTasks.unshift(stop);
+      }
+      const dispatcher = this.get(Dispatcher);
+      await this.get(EventQueue as InjectionToken<EventQueue>).start((delivery, signal) => dispatcher.run(delivery, signal));
+      this.#schedule();
+      await this.#listen();
+    } catch (error) {
+      await this.stop(AbortSignal.abort());
+      throw error;
+    }
+  }
+
+  /** Stops accepting, lets transfers finish until `signal` aborts (the configured grace unless given), and closes everything. May be repeated. */
+  stop(signal: AbortSignal = AbortSignal.timeout(this.config.shutdown.grace)): Promise<void> {
+    this.#stopped ??= this.#stop(signal);
+    return this.#stopped;
+  }
+
+  async #prepare(): Promise<void> {
+    const settings = this.get(SettingsRepository);
+    await settings.add('hub.id', randomToken(9));
+    this.get(VfsServices).stagingPrefix = String(await settings.get('hub.id'));
+    const storages = this.get(StorageRepository);
+    if ((await storages.list()).length === 0)
+      await storages.create({ name: 'data', kind: 'local', options: { root: resolve(this.dataDirectory, 'files') } });
+    this.get(RuleTable).setRules('database', await this.get(RuleRepository).list());
+  }
+
+  /** What a hub that was killed left: events whose operation may or may not have happened, then temporaries that nothing refers to. */
+  async #recover(): Promise<void> {
+    const recovery = this.get(PendingRecovery);
+    await recovery.start();
+    this.#stopTasks.push(() => recovery.stop());
+    for (const { name } of await this.get(StorageRegistry).definitions()) await this.#sweep(name);
+  }
+
+  async #sweep(storage: string): Promise<void> {
+    try {
+      const backend = await this.get(StorageRegistry).backend(storage);
+      const files = await sweepStaging(backend, this.get(VfsServices).stagingPrefix, this.log);
+      if (files > 0) this.log.info({ storage, files }, 'removed what unfinished uploads left');
+    } catch (error) {
+      this.log.warn({ err: error, storage }, 'storage cannot be reached');
+    }
+  }
+
+  #schedule(): void {
+    const schedule = this.get(Schedule);
+    const { keepMs } = this.get(EventSettings);
+    schedule.every(PRUNE_INTERVAL_MS, 'prune-events', async () => void (await this.get(EventRepository).prune(Date.now() - keepMs)));
+    schedule.start(this.log);
+  }
+
+  async #listen(): Promise<void> {
+    for (const { type, options } of this.protocols) {
+      const server = type.create(options, {
+        login: this.get(LoginService),
+        log: this.log.child({ component: type.name }),
+        dataDirectory: this.dataDirectory,
+        worker: { index: 0, count: 1 },
+        resolve: token => this.get(token),
+      });
+      this.#servers.push(server);
+      for (const address of await server.start()) this.#listeners.push({ protocol: type.name, ...address });
+    }
+  }
+
+  async #stop(signal: AbortSignal): Promise<void> {
+    await this.#quietly('listeners', Promise.all(this.#servers.map(server => server.stop(signal))));
+    await this.#quietly('sessions', this.get(SessionRegistry).endAll('The hub stops'));
+    for (const task of this.#stopTasks) await this.#quietly('extension', task());
+    await this.#quietly('schedule', this.get(Schedule).stop());
+    if (this.#started)
+      await this.#quietly(
+        'queue',
+        this.get(EventQueue as InjectionToken<EventQueue>).stop(AbortSignal.any([AbortSignal.timeout(QUEUE_GRACE_MS)])),
+      );
+    await this.#quietly('events', this.get(EventBus as InjectionToken<EventBus>).flush());
+    await this.#quietly('storages', this.get(StorageRegistry).close());
+    await this.#quietly('outbound', this.get(Outbound).close());
+    await this.#quietly('database', this.get(Database).close());
+  }
+
+  /** One part that cannot be stopped must not keep the others from it. */
+  async #quietly(part: string, work: Promise<unknown>): Promise<void> {
+    await work.catch((error: unknown) => this.log.error({ err: error, part }, 'could not be stopped properly'));
+  }
+}
+
+async function makeDataDirectory(directory: string): Promise<void> {
+  try {
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (made !== undefined) await chmod(directory, 0o700);
+    await access(directory, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new HubError(
+      'unavailable',
+      `The data directory ${directory} cannot be written: ${(error as Error).message}. Give another one by --data-dir.`,
+      { cause: error },
+    );
+  }
+}
