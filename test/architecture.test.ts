@@ -37,7 +37,7 @@ const LAYERS: readonly RegExp[] = [
   /^main\.ts$/,
 ];
 
-const IMPORT = /^(?:import|export)\b[^;'"]*?\bfrom '([^']+)'|\bimport\('([^']+)'\)/gm;
+const IMPORT = /^(?:import|export)\b[\w\s{},*$]*?\bfrom '([^']+)'|\bimport\('([^']+)'\)/gm;
 
 function sources(folder: string, recursive = true): string[] {
   return readdirSync(join(root, folder), { recursive, withFileTypes: true })
