@@ -112,11 +112,6 @@ export class Confinement {
     this.#kept.set(path, forGood(held));
   }
 
-  /** Whether what lies directly in the directory `path` is entered through a descriptor that is kept. */
-  isKept(path: string): boolean {
-    return this.#kept.has(path);
-  }
-
   /** Undoes keep(), for a directory that is no longer there. Its descriptor stays open until close(), since others may be using it. */
   forget(path: string): void {
     this.#kept.delete(path);

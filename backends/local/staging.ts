@@ -19,6 +19,7 @@ export const FOLDERS_FILE = 'folders';
  */
 export class StagingFolders {
   readonly #byDirectory = new Map<string, string>();
+  readonly #used = new Set<string>();
   #others: Promise<Set<string>> | undefined;
 
   constructor(private readonly confinement: Confinement) {}
@@ -46,7 +47,7 @@ export class StagingFolders {
 
   /** Whether `path` is a staging folder that this process has used. */
   isFolder(path: string): boolean {
-    return this.confinement.isKept(path);
+    return this.#used.has(path);
   }
 
   /** Makes a staging folder that is private to the hub, or takes the one that is there. */
@@ -58,13 +59,16 @@ export class StagingFolders {
         if (errnoOf(error) !== 'EEXIST') throw error;
       });
       const held = await this.confinement.pin(at);
-      // A link here is refused by keep(); where the folder is another user's, its mode is his affair.
+      // A link here is refused below; where the folder is another user's, its mode is his affair.
       if (held.fd >= 0) await chmod(held.path, 0o700).catch(() => undefined);
       held.release();
     } finally {
       at.release();
     }
-    await this.confinement.keep(folder);
+    // Only the main one is kept held: on another file system that would forbid to unmount it.
+    if (folder === MAIN_STAGING) await this.confinement.keep(folder);
+    else (await this.confinement.hold(folder)).release();
+    this.#used.add(folder);
   }
 
   /** Drops what is known of mounts, after a rename has shown that it is wrong. */
@@ -75,7 +79,7 @@ export class StagingFolders {
   async #remember(folder: string): Promise<void> {
     const others = await this.#otherFolders();
     if (others.has(folder)) return;
-    if (!this.confinement.isKept(MAIN_STAGING)) await this.make(MAIN_STAGING);
+    if (!this.#used.has(MAIN_STAGING)) await this.make(MAIN_STAGING);
     const line = Buffer.from(`${JSON.stringify(folder)}\n`);
     await this.#withFile(constants.O_RDWR | constants.O_CREAT, async fd => {
       await writeAt(fd, line, Number((await statDescriptor(fd)).size));
