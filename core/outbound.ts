@@ -87,6 +87,19 @@ export class Outbound {
     }
   }
 
+  /**
+   * Whether request() would try to send to `url`. Throws what it would: 'permission-denied' that names `outbound.allow`,
+   * 'invalid-request' or 'unavailable'. A later answer of the resolver may differ, so request() checks again.
+   */
+  async check(url: string): Promise<void> {
+    const { hostname, host } = parseUrl(url);
+    try {
+      await this.#permittedAddresses(hostname);
+    } catch (error) {
+      throw error instanceof HubError ? error : toFailure(error, host);
+    }
+  }
+
   /** Ends all requests that are under way and refuses new ones. May be repeated. */
   async close(): Promise<void> {
     this.#closed.abort();

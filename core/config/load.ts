@@ -183,7 +183,7 @@ async function readYaml(file: string): Promise<Tree> {
     );
   }
   const value: unknown = document.toJS({ maxAliasCount: 50 }) ?? {};
-  if (!isTree(value)) throw new ConfigError([`${file}: expected a section with names and values at the top`]);
+  if (!isTree(value)) throw new ConfigError([`${file}: expected a mapping of names to values at the top`]);
   return value;
 }
 

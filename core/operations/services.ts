@@ -2,31 +2,18 @@ import type { Coordinator } from '../cluster/coordinator.js';
 import type { Config } from '../config/schema.js';
 import type { DeliveryRepository } from '../db/deliveries.js';
 import type { EventRepository } from '../db/events.js';
-import type { Storage, StorageRepository } from '../db/storages.js';
+import type { StorageRepository } from '../db/storages.js';
 import type { UserRepository } from '../db/users.js';
-import type { Rule } from '../events/rules.js';
+import type { Rule } from '../events/rule.js';
+import type { RuleTable } from '../events/rules.js';
 import type { Logger } from '../log.js';
 import type { ListenAddress } from '../protocol.js';
 import type { SessionSnapshot } from '../session-info.js';
-import type { BackendType, StorageBackend } from '../storage/backend.js';
+import type { StorageRegistry } from '../storage/registry.js';
 
 /** A bound listener, with the protocol that it speaks. */
 export interface Listener extends ListenAddress {
   readonly protocol: string;
-}
-
-/** The storages by name, those of the database and those that were discovered. */
-export interface StorageSource {
-  /** The kinds that may be used, by name. */
-  kinds(): readonly BackendType[];
-  /** The options as the kind's schema leaves them. Throws 'invalid-request' for an unknown kind, with the nearest, or options it refuses. */
-  check(kind: string, options: Readonly<Record<string, unknown>>): Promise<unknown> | unknown;
-  /** Opens a storage of this kind for a moment and looks at its root. Throws what is wrong with it. */
-  test(kind: string, options: Readonly<Record<string, unknown>>): Promise<void>;
-  /** The backend of a named storage. Throws 'not-found'. */
-  backend(name: string): Promise<StorageBackend>;
-  /** Every storage that a mount may name. */
-  list(): Promise<readonly (Pick<Storage, 'name' | 'kind' | 'options'> & { readonly discovered: boolean })[]>;
 }
 
 /** The rules of the database. */
@@ -45,8 +32,9 @@ export interface OperationServices {
   readonly log: Logger;
   readonly users: UserRepository;
   readonly storages: StorageRepository;
-  readonly storageRegistry: StorageSource;
+  readonly storageRegistry: StorageRegistry;
   readonly rules: RuleStore;
+  readonly ruleTable: RuleTable;
   readonly events: EventRepository;
   readonly deliveries: DeliveryRepository;
   readonly coordinator: Coordinator;
@@ -56,7 +44,7 @@ export interface OperationServices {
   readonly outbound: { check(url: string): Promise<void> };
   /** What extensions report, by '<extension> <name>'. */
   readonly reports: ReadonlyMap<string, () => Promise<unknown>>;
-  /** Names that a rule's events may have beside the hub's own. */
+  /** The protocols that extensions brought. */
   readonly protocols: readonly string[];
   /** Where clients connect now; empty while nothing serves. */
   readonly listeners: readonly Listener[];

@@ -3,6 +3,7 @@ import { didYouMean } from '../config/nearest.js';
 import { shapeOf, valueFromText } from '../config/shape.js';
 import { checkStorageName } from '../db/names.js';
 import { HubError, toHubError } from '../errors.js';
+import type { StorageDefinition } from '../storage/registry.js';
 import { operation } from './operation.js';
 import type { OperationServices } from './services.js';
 
@@ -24,18 +25,16 @@ export const storageOperations = {
     z.strictObject({ name: z.string(), kind: z.string(), options: z.record(z.string(), z.unknown()).default({}) }),
     async (services, { name, kind, options }) => {
       const kept = checkStorageName(name);
-      if ((await services.storageRegistry.list()).some(other => other.name === kept))
+      if ((await services.storageRegistry.definitions()).some(other => other.name === kept))
         throw new HubError('already-exists', `There is a storage '${kept}' already`);
       const typed = fromTexts(services, kind, options);
-      await services.storageRegistry.check(kind, typed);
-      await services.storageRegistry.test(kind, typed);
-      const { kind: kindName, options: storedOptions } = await services.storages.create({ name: kept, kind, options: typed });
-      return view(services, { name: kept, kind: kindName, options: storedOptions, discovered: false });
+      await services.storageRegistry.test({ kind, options: typed });
+      return view(services, await services.storages.create({ name: kept, kind, options: typed }));
     },
   ),
 
   'storages.list': operation(z.strictObject({}), async services =>
-    (await services.storageRegistry.list()).map(storage => view(services, storage)),
+    Promise.all((await services.storageRegistry.definitions()).map(storage => view(services, storage))),
   ),
 
   'storages.show': operation(named, async (services, { name }) => view(services, await find(services, name))),
@@ -45,7 +44,7 @@ export const storageOperations = {
     const { kind, options } = await find(services, name);
     const startedAt = performance.now();
     try {
-      await services.storageRegistry.test(kind, options);
+      await services.storageRegistry.test({ kind, options });
       return { name, ok: true, message: 'Works', durationMs: Math.round(performance.now() - startedAt) };
     } catch (error) {
       return { name, ok: false, message: toHubError(error).message, durationMs: Math.round(performance.now() - startedAt) };
@@ -54,17 +53,17 @@ export const storageOperations = {
 
   /** Takes the storage off the list; its files stay. Refused while a mount uses it. */
   'storages.remove': operation(named, async (services, { name }) => {
-    const storage = await find(services, name);
+    const storage = await view(services, await find(services, name));
     if (storage.discovered)
       throw new HubError('invalid-request', `'${name}' is offered by storages.discover; it goes away with its directory`);
     await services.storages.delete(storage.name);
-    return view(services, storage);
+    return storage;
   }),
 };
 
-async function find({ storageRegistry }: OperationServices, name: string): Promise<StorageView> {
-  const all = await storageRegistry.list();
-  const storage = all.find(other => other.name === name);
+async function find({ storageRegistry }: OperationServices, name: string): Promise<StorageDefinition> {
+  const all = await storageRegistry.definitions();
+  const storage = all.find(other => other.name === name.normalize('NFC'));
   if (!storage)
     throw new HubError(
       'not-found',
@@ -90,13 +89,13 @@ function fromTexts(
   );
 }
 
-function view({ storageRegistry }: OperationServices, { name, kind, options, discovered }: StorageView): StorageView {
+async function view({ storageRegistry, storages }: OperationServices, { name, kind, options }: StorageDefinition): Promise<StorageView> {
   const children = optionsOfKind(storageRegistry, kind);
   const shown = Object.entries(options).map(([option, value]) => [
     option,
     children[option] && shapeOf(children[option]).secret ? '(hidden)' : value,
   ]);
-  return { name, kind, options: Object.fromEntries(shown), discovered };
+  return { name, kind, options: Object.fromEntries(shown), discovered: (await storages.findByName(name)) === undefined };
 }
 
 function optionsOfKind(registry: OperationServices['storageRegistry'], kind: string) {

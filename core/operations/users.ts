@@ -251,7 +251,7 @@ function checkAddresses(given: readonly string[]): readonly string[] {
 async function mount({ storageRegistry }: OperationServices, path: string, target: string): Promise<Mount> {
   const match = /^([^:/]+)(?::(.*))?$/s.exec(target);
   if (!match) throw new HubError('invalid-request', `Expected STORAGE:/path, such as data:/reports, got '${target}'`);
-  const known = await storageRegistry.list();
+  const known = await storageRegistry.definitions();
   const storage = known.find(({ name }) => name === match[1]);
   if (!storage)
     throw new HubError(

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { HubError, toHubError } from '../errors.js';
-import type { Rule } from '../events/rules.js';
+import type { Rule } from '../events/rule.js';
 import { EVENT_TYPES, type HubEvent } from '../events/types.js';
-import { compileGlob } from '../glob.js';
 import { newWebhookSecret, uuidv7 } from '../ids.js';
 import { operation } from './operation.js';
 import type { OperationServices } from './services.js';
@@ -38,16 +37,17 @@ export const webhookOperations = {
     async (services, { url, events, paths, users }) => {
       const checked = checkUrl(url);
       for (const event of events) checkEvent(event);
-      for (const path of paths) compileGlob(path);
       const secret = newWebhookSecret();
-      const rule = await services.rules.create({
+      const wanted = {
         name: new URL(checked).host,
         enabled: true,
         events: [...new Set(events)],
         guards: [],
         conditions: { ...(paths.length && { paths }), ...(users.length && { users }) },
         actions: [{ type: 'webhook', options: { url: checked, secret } }],
-      });
+      };
+      services.ruleTable.check(wanted);
+      const rule = await services.rules.create(wanted);
       const warning = await refusal(services, checked);
       return { ...view(rule), secret, ...(warning !== undefined && { warning }) };
     },

@@ -164,7 +164,7 @@ test('tells line and column of a file that is not YAML', async t => {
 test('refuses a file that is missing, and one that is a list', async t => {
   t.deepEqual(await problems({ file: '/does/not/exist.yaml' }, all), ['/does/not/exist.yaml: no such file']);
   const path = await file(t, '- a\n');
-  t.deepEqual(await problems({ file: path }, all), [`${path}: expected a section with names and values at the top`]);
+  t.deepEqual(await problems({ file: path }, all), [`${path}: expected a mapping of names to values at the top`]);
 });
 
 test('lets an extension be named by the file and by a variable', async t => {

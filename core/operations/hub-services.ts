@@ -1,0 +1,38 @@
+import type { InjectionToken } from 'tsyringe';
+import { Passwords } from '../auth/passwords.js';
+import { SessionRegistry } from '../auth/session.js';
+import { Coordinator } from '../cluster/coordinator.js';
+import { DeliveryRepository } from '../db/deliveries.js';
+import { EventRepository } from '../db/events.js';
+import { RuleRepository } from '../db/rules.js';
+import { StorageRepository } from '../db/storages.js';
+import { UserRepository } from '../db/users.js';
+import { RuleTable } from '../events/rules.js';
+import { ExtensionRegistry } from '../extensions/registry.js';
+import type { Hub } from '../hub.js';
+import { Outbound } from '../outbound.js';
+import { StorageRegistry } from '../storage/registry.js';
+import type { OperationServices } from './services.js';
+
+/** What operations work with, out of an open hub, started or not. */
+export function servicesOf(hub: Hub): OperationServices {
+  return {
+    config: hub.config,
+    dataDirectory: hub.dataDirectory,
+    log: hub.log,
+    users: hub.get(UserRepository),
+    storages: hub.get(StorageRepository),
+    storageRegistry: hub.get(StorageRegistry),
+    rules: hub.get(RuleRepository),
+    ruleTable: hub.get(RuleTable),
+    events: hub.get(EventRepository),
+    deliveries: hub.get(DeliveryRepository),
+    coordinator: hub.get(Coordinator as InjectionToken<Coordinator>),
+    passwords: hub.get(Passwords),
+    sessions: hub.get(SessionRegistry),
+    outbound: hub.get(Outbound),
+    reports: hub.reports,
+    protocols: [...hub.get(ExtensionRegistry).protocols.keys()],
+    listeners: hub.listeners,
+  };
+}
