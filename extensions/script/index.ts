@@ -70,7 +70,7 @@ class SeenHooks {
     const states = new Map(hooks.map(({ file, reason }) => [file, reason ?? '']));
     for (const [file, reason] of states) {
       if (this.#states.get(file) === reason) continue;
-      if (reason) this.hub.log.warn({ hook: file, reason }, `Hook rejected: it ${reason}`);
+      if (reason) this.hub.log.warn({ hook: file, reason }, `Hook rejected: ${reason}`);
       else this.hub.log.info({ hook: file }, 'Hook active');
     }
     for (const file of this.#states.keys()) if (!states.has(file)) this.hub.log.info({ hook: file }, 'Hook gone');
