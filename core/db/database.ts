@@ -65,7 +65,11 @@ export class Database {
    */
   async transaction<T>(work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
     try {
-      return await this.knex.transaction(work);
+      return await this.knex.transaction(async (trx): Promise<T> => {
+        // Knex calls also when BEGIN failed, which the caller hears by then.
+        if (trx.isCompleted()) throw busy();
+        return work(trx);
+      });
     } catch (error) {
       throw databaseError(error);
     }
@@ -133,6 +137,10 @@ export class Database {
     await sync(dirname(copy));
     this.#log.info({ copy }, 'the database was copied before its schema is changed');
   }
+}
+
+function busy(): HubError {
+  return new HubError('unavailable', 'The database is busy');
 }
 
 async function sync(path: string): Promise<void> {

@@ -80,14 +80,28 @@ export class SqliteThread {
 
   #request(request: Exclude<Request, { kind: 'calls' }>): Promise<Answer['result']> {
     const answer = this.#expect(request.id);
-    if (!this.#death) this.#worker.postMessage(request);
+    this.#post(request, [request.id]);
     return answer;
   }
 
   #sendGathered(): void {
     const calls = this.#gathered;
     this.#gathered = [];
-    if (!this.#death && calls.length > 0) this.#worker.postMessage({ kind: 'calls', calls } satisfies Request);
+    if (calls.length > 0)
+      this.#post(
+        { kind: 'calls', calls },
+        calls.map(({ id }) => id),
+      );
+  }
+
+  #post(request: Request, ids: readonly number[]): void {
+    if (this.#death) return;
+    try {
+      this.#worker.postMessage(request);
+    } catch (error) {
+      // A value that cannot travel between threads.
+      for (const id of ids) this.#take(id)?.reject(error as Error);
+    }
   }
 
   #expect(id: number): Promise<Answer['result']> {
@@ -98,11 +112,16 @@ export class SqliteThread {
   }
 
   #settle({ id, result, error }: Answer): void {
+    const waiting = this.#take(id);
+    if (error) waiting?.reject(databaseError(Object.assign(new Error(error.message), { code: error.code })));
+    else waiting?.resolve(result);
+  }
+
+  #take(id: number): Outstanding | undefined {
     const waiting = this.#outstanding.get(id);
     this.#outstanding.delete(id);
     if (this.#outstanding.size === 0) this.#worker.unref();
-    if (error) waiting?.reject(databaseError(Object.assign(new Error(error.message), { code: error.code })));
-    else waiting?.resolve(result);
+    return waiting;
   }
 
   #die(cause: Error | undefined): void {
@@ -148,14 +167,14 @@ export function knexOver(open: () => Promise<SqliteThread>, begin: 'BEGIN' | 'BE
       try {
         return await super.query(connection, query);
       } catch (error) {
-        throw databaseError(error);
+        throw error instanceof Error && error.cause instanceof HubError ? error.cause : error;
       }
     }
 
     async _query({ thread }: PooledConnection, query: QueryObject): Promise<QueryObject> {
       // Taking the lock for writing at once waits for its turn; taking it later fails when another process wrote in between.
       const sql = query.sql === 'BEGIN;' ? begin : query.sql;
-      const result = await thread.query(sql, (query.bindings ?? []).map(toBinding));
+      const result = await thread.query(sql, (query.bindings ?? []).map(toBinding)).catch(shield);
       query.response = result;
       if ('lastInsertRowid' in result) query.context = { lastID: result.lastInsertRowid, changes: result.changes };
       return query;
@@ -168,6 +187,11 @@ export function knexOver(open: () => Promise<SqliteThread>, begin: 'BEGIN' | 'BE
     compileSqlOnError: false,
     pool: { min: 0, max: 1 },
   });
+}
+
+/** Knex writes its SQL into the message of every error: one that clients may see is given to it inside another. */
+function shield(error: Error): never {
+  throw error instanceof HubError ? new Error(error.message, { cause: error }) : error;
 }
 
 function toBinding(value: unknown): Binding {

@@ -88,7 +88,10 @@ class Connection {
       return answers;
     } catch (error) {
       this.#rollback();
-      return calls.map(({ id }) => ({ id, error: wireError(error) }));
+      const { code, message } = wireError(error);
+      // A deferred constraint speaks up only at COMMIT: each alone, so that the right one hears it.
+      if (calls.length > 1 && code.startsWith('SQLITE_CONSTRAINT')) return calls.flatMap(call => this.#commit([call]));
+      return calls.map(({ id }) => ({ id, error: { code, message } }));
     }
   }
 
