@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import type { HubEvent } from '../events/types.js';
+import { withHub } from './connection.js';
+import type { CliContext } from './context.js';
+import { surroundings, withExamples } from './group.js';
+import { type Column, renderTable, time } from './output.js';
+import { pastTime, wholeNumber } from './values.js';
+
+const TAIL_INTERVAL_MS = 500;
+
+interface Filter {
+  readonly type?: string;
+  readonly user?: string;
+  readonly path?: string;
+  readonly since?: number;
+  readonly until?: number;
+  readonly text?: string;
+  readonly limit?: number;
+}
+
+/** Adds `entrepot events …`. */
+export function addEventCommands(program: Command, context: CliContext): void {
+  const group = program.command('events').description('Read what happened');
+
+  withExamples(filtered(group.command('list').description('List events, newest first')), [
+    ['Uploads of the last hour', 'events list --type "upload.*" --since 1h'],
+    ['What alice did below /in', 'events list --user alice --path /in'],
+  ])
+    .option('--until <date>', "before a date, or a duration ago, such as '1h'", pastTime)
+    .option('--limit <number>', 'how many at most', wholeNumber(1, 1_000), 50)
+    .option('--cursor <id>', "'next' of the page before")
+    .action(async (options: Filter, self: Command) => {
+      const { global, output } = surroundings(self, context);
+      const page = await withHub(context, global, hub => hub.call('events.list', options));
+      output.result(page, ({ items, next, total }) => {
+        const table = output.table(items, EVENT_COLUMNS, 'There are no such events.');
+        return next === undefined ? table : `${table}\n${items.length} of ${total}; more with --cursor ${next}`;
+      });
+    });
+
+  withExamples(group.command('show <id>').description('Show an event and what became of its deliveries'), [
+    ['By its id', 'events show 0198c3f2-7d1c-7a52-9d42-5d8f4b1c2a10'],
+  ]).action(async (id: string, _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    output.result(await withHub(context, global, hub => hub.call('events.show', { id })), ({ event, deliveries }) => {
+      const table = output.table(deliveries, DELIVERY_COLUMNS, 'It is delivered to nobody.');
+      return `${output.plain(JSON.stringify(event, undefined, 2))}\n\n${table}`;
+    });
+  });
+
+  withExamples(filtered(group.command('tail').description('Print events as they happen')), [
+    ['Everything', 'events tail'],
+    ['Uploads, as JSON lines for another program', 'events tail --type "upload.*" --json'],
+    ['The last ten minutes too', 'events tail --since 10m'],
+  ]).action(async ({ since, ...filter }: Filter, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    const show = (events: readonly HubEvent[]) => {
+      for (const event of events)
+        output.write(
+          output.json ? JSON.stringify(event) : EVENT_COLUMNS.map(({ value }) => output.plain(String(value(event) ?? ''))).join('  '),
+        );
+    };
+    await withHub(context, global, async hub => {
+      let { next } = await hub.call('events.tail', {});
+      if (since !== undefined) show((await hub.call('events.list', { ...filter, since, limit: 1_000 })).items.toReversed());
+      for (;;) {
+        const found = await hub.call('events.tail', { ...filter, after: next });
+        show(found.items);
+        next = found.next;
+        if (found.items.length === 0) await sleep(TAIL_INTERVAL_MS);
+      }
+    });
+  });
+}
+
+/** Adds `entrepot deliveries …`. */
+export function addDeliveryCommands(program: Command, context: CliContext): void {
+  const group = program.command('deliveries').description('Read and retry what events were sent to');
+
+  withExamples(group.command('list').description('List deliveries, newest first'), [
+    ['Those that were given up', 'deliveries list --state dead'],
+    ['Of one event', 'deliveries list --event 0198c3f2-7d1c-7a52-9d42-5d8f4b1c2a10'],
+  ])
+    .option('--state <state>', "'waiting', 'running', 'succeeded', 'dead' or 'dismissed'")
+    .option('--target <id>', "'rule/<id>/<position>' or 'handler/<extension>/<name>'")
+    .option('--event <id>', 'of this event')
+    .option('--limit <number>', 'how many at most', wholeNumber(1, 1_000), 50)
+    .option('--cursor <id>', "'next' of the page before")
+    .action(
+      async (
+        options: {
+          readonly state?: 'dead';
+          readonly target?: string;
+          readonly event?: string;
+          readonly limit: number;
+          readonly cursor?: string;
+        },
+        self: Command,
+      ) => {
+        const { global, output } = surroundings(self, context);
+        const page = await withHub(context, global, hub => hub.call('deliveries.list', options));
+        output.result(page, ({ items, next, total }) => {
+          const table = output.table(items, DELIVERY_COLUMNS, 'There are no such deliveries.');
+          return next === undefined ? table : `${table}\n${items.length} of ${total}; more with --cursor ${next}`;
+        });
+      },
+    );
+
+  withExamples(group.command('show <id>').description('Show a delivery with each try'), [
+    ['By its id', 'deliveries show 0198c3f2-7d1c-7a52-9d42-5d8f4b1c2a10'],
+  ]).action(async (id: string, _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    output.result(await withHub(context, global, hub => hub.call('deliveries.show', { id })), delivery => {
+      const tries = output.table(
+        delivery.tries,
+        [
+          { head: 'TRY', value: row => row.attempt, align: 'right' },
+          { head: 'STARTED', value: row => time(row.startedAt) },
+          { head: 'TOOK', value: row => `${row.durationMs} ms`, align: 'right' },
+          { head: 'RESULT', value: row => (row.succeeded ? 'succeeded' : 'failed') },
+          { head: 'SUMMARY', value: row => row.summary },
+          { head: 'ANSWER', value: row => row.answer?.slice(0, 200) },
+        ],
+        'It was not tried yet.',
+      );
+      return `${renderTable([delivery], DELIVERY_COLUMNS)}\n\n${tries}`;
+    });
+  });
+
+  withExamples(group.command('retry <id>').description('Try a delivery again now, also one that was given up or succeeded'), [
+    ['By its id', 'deliveries retry 0198c3f2-7d1c-7a52-9d42-5d8f4b1c2a10'],
+  ]).action(async (id: string, _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    const { live, delivery } = await withHub(context, global, async hub => ({
+      live: hub.live,
+      delivery: await hub.call('deliveries.retry', { id }),
+    }));
+    output.result(delivery, () =>
+      live ? `It is tried now; \`entrepot deliveries show ${id}\` tells how it went.` : 'It is tried as soon as the hub runs.',
+    );
+  });
+}
+
+interface DeliveryLike {
+  readonly id: string;
+  readonly eventType: string;
+  readonly target: string;
+  readonly state: string;
+  readonly attempts: number;
+  readonly dueAt: number | undefined;
+  readonly lastError: string | undefined;
+}
+
+const EVENT_COLUMNS: readonly Column<HubEvent>[] = [
+  { head: 'TIME', value: event => time(event.time) },
+  { head: 'TYPE', value: event => event.type },
+  { head: 'USER', value: event => userOf(event.data) },
+  { head: 'PATH', value: event => event.subject },
+  { head: 'ID', value: event => event.id },
+];
+
+const DELIVERY_COLUMNS: readonly Column<DeliveryLike>[] = [
+  { head: 'ID', value: row => row.id },
+  { head: 'EVENT', value: row => row.eventType },
+  { head: 'TARGET', value: row => row.target },
+  { head: 'STATE', value: row => row.state },
+  { head: 'TRIES', value: row => row.attempts, align: 'right' },
+  { head: 'DUE', value: row => (row.state === 'waiting' ? time(row.dueAt ?? undefined) : '') },
+  { head: 'LAST ERROR', value: row => row.lastError?.slice(0, 120) },
+];
+
+function filtered(command: Command): Command {
+  return command
+    .option('--type <type>', "a type, or a family such as 'upload.*'")
+    .option('--user <name>', 'of this user')
+    .option('--path <path>', 'this path and everything below it')
+    .option('--since <date>', "from a date on, or a duration ago, such as '1h'", pastTime)
+    .option('--text <text>', "a text anywhere in the event's JSON");
+}
+
+function userOf(data: object): string | undefined {
+  const { session, user } = data as { readonly session?: { readonly user?: string }; readonly user?: string };
+  return session?.user ?? user;
+}

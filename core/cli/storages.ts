@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import type { StorageView } from '../operations/storages.js';
+import { withHub } from './connection.js';
+import type { CliContext } from './context.js';
+import { surroundings, withExamples } from './group.js';
+import { renderFields } from './output.js';
+import { assignments } from './values.js';
+
+/** Adds `entrepot storage …`. */
+export function addStorageCommands(program: Command, context: CliContext): void {
+  const group = program.command('storage').description('Add and test places where files are kept');
+
+  withExamples(group.command('add <name>').description('Add a storage; it is tried before it is kept'), [
+    ['A folder on this machine', 'storage add archive --kind local --option root=/srv/archive'],
+  ])
+    .requiredOption('--kind <kind>', "what it is: 'local', 'memory', or a kind that an extension brings")
+    .option('--option <name=value>', 'an option of this kind; repeats', assignments)
+    .action(
+      async (
+        name: string,
+        { kind, option = {} }: { readonly kind: string; readonly option?: Readonly<Record<string, string>> },
+        self: Command,
+      ) => {
+        const { global, output } = surroundings(self, context);
+        const added = await withHub(context, global, hub => hub.call('storages.add', { name, kind, options: option }), { creates: true });
+        output.result(
+          added,
+          storage => `Added ${storage.name}. \`entrepot user add NAME --home ${storage.name}:/path\` gives someone a home in it.`,
+        );
+      },
+    );
+
+  withExamples(group.command('list').description('List storages'), [['All of them', 'storage list']]).action(
+    async (_options, self: Command) => {
+      const { global, output } = surroundings(self, context);
+      output.result(await withHub(context, global, hub => hub.call('storages.list', {})), rows =>
+        output.table(
+          rows,
+          [
+            { head: 'NAME', value: storage => storage.name },
+            { head: 'KIND', value: storage => storage.kind },
+            { head: 'OPTIONS', value: optionsOf },
+            { head: 'FROM', value: storage => (storage.discovered ? 'storages.discover' : 'added') },
+          ],
+          'There are no storages.',
+        ),
+      );
+    },
+  );
+
+  withExamples(group.command('show <name>').description('Show a storage'), [['The one of new users', 'storage show data']]).action(
+    async (name: string, _options, self: Command) => {
+      const { global, output } = surroundings(self, context);
+      output.result(await withHub(context, global, hub => hub.call('storages.show', { name })), storage =>
+        renderFields([
+          ['Name', storage.name],
+          ['Kind', storage.kind],
+          ['From', storage.discovered ? 'storages.discover' : 'added'],
+          ...Object.entries(storage.options).map(([option, value]) => [option, textOf(value)] as const),
+        ]),
+      );
+    },
+  );
+
+  withExamples(group.command('test <name>').description('Open a storage and look at its root'), [
+    ['Whether it can be reached', 'storage test archive'],
+  ]).action(async (name: string, _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    const result = await withHub(context, global, hub => hub.call('storages.test', { name }));
+    output.result(result, ({ ok, message, durationMs }) =>
+      ok ? `${name} works (${durationMs} ms).` : `${name} does not work: ${message}`,
+    );
+    if (!result.ok) process.exitCode = 1;
+  });
+
+  withExamples(group.command('remove <name>').description('Take a storage off the list; its files stay'), [
+    ['The one called archive', 'storage remove archive'],
+  ]).action(async (name: string, _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    output.result(
+      await withHub(context, global, hub => hub.call('storages.remove', { name })),
+      storage => `Removed ${storage.name}. Its files stay.`,
+    );
+  });
+}
+
+function optionsOf({ options }: StorageView): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name}=${textOf(value)}`)
+    .join(' ');
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
