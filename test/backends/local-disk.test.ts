@@ -134,7 +134,7 @@ test('says that there is no space left on a full disk, and goes on when there is
   t.is(await get(storage, '/small/b'), 'fits');
 });
 
-test('leaves no descriptor open behind what fails and what succeeds', async t => {
+test.serial('leaves no descriptor open behind what fails and what succeeds', async t => {
   const { storage } = await localStorage(t);
   await storage.mkdir!('/d');
   await put(storage, '/d/f', 'x');

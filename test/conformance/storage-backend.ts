@@ -8,7 +8,8 @@ import { readingCases } from './storage-reading.js';
 import { renamingCases } from './storage-renaming.js';
 import { writingCases } from './storage-writing.js';
 
-const CASES: readonly StorageCase[] = [
+/** Every case, in the order in which they run. */
+export const CASES: readonly StorageCase[] = [
   ...readingCases,
   ...writingCases,
   ...directoryCases,
