@@ -51,8 +51,9 @@ const INSERT_EVENT = 'insert into events (id, type, username, path, time, state,
 const INSERT_DELIVERIES = `insert into deliveries (id, event_id, target, state, attempt, failures, due_at, created_at)
   select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]'), 'waiting', 0, 0, ?, ? from json_each(?)`;
 const SETTLE_EVENTS = "update events set state = 'ready', proof = null where state = 'pending' and id in (select value from json_each(?))";
+// Before the events: those that are not pending any more keep their deliveries as they are.
 const SETTLE_DELIVERIES =
-  "update deliveries set due_at = ? where due_at is null and state = 'waiting' and event_id in (select value from json_each(?))";
+  "update deliveries set due_at = ? where event_id in (select id from events where state = 'pending' and id in (select value from json_each(?)))";
 const DROP_DELIVERIES =
   "delete from deliveries where event_id in (select id from events where state = 'pending' and id in (select value from json_each(?)))";
 const DROP_EVENTS = "delete from events where state = 'pending' and id in (select value from json_each(?))";
@@ -87,8 +88,8 @@ export class EventRepository {
   async settle(ids: readonly string[]): Promise<void> {
     const list = JSON.stringify(ids);
     await this.database.atomically([
-      { sql: SETTLE_EVENTS, bindings: [list] },
       { sql: SETTLE_DELIVERIES, bindings: [Date.now(), list] },
+      { sql: SETTLE_EVENTS, bindings: [list] },
     ]);
   }
 

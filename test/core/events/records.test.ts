@@ -121,6 +121,18 @@ test('shows an event only when it took place, and its deliveries neither', async
   });
 });
 
+test('settles an event once: what was delivered since is not delivered again', async t => {
+  const outbox = await Outbox.open(t);
+  const event = testEvent();
+  await outbox.events.record({ event, user: undefined, path: undefined, targets: ['a'], proof: { storage: 's', path: '/p', before: '' } });
+  await outbox.events.settle([event.id]);
+  await finish(outbox, 'a', true);
+  await outbox.events.settle([event.id]);
+  await outbox.events.drop([event.id]);
+  t.deepEqual(await outbox.deliveries.dueTargets(), []);
+  t.is((await outbox.events.page({}, undefined, 1)).total, 1);
+});
+
 test('prunes old events, except those of which a delivery is not done', async t => {
   const outbox = await Outbox.open(t);
   const at = Date.now() - 40 * DAY;
