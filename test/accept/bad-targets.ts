@@ -34,10 +34,6 @@ const RECEIVERS: Readonly<Record<string, Plan>> = {
     return 0;
   },
   'answers 500': () => 500,
-  'redirects to a private address': (_, response) => {
-    response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data/' }).end();
-    return 0;
-  },
   'closes at once': (_, response) => {
     response.socket?.destroy();
     return 0;
@@ -64,7 +60,13 @@ export async function checkTargets(report: Report): Promise<void> {
 
 async function receivers(): Promise<string> {
   const hub = await HubProcess.start({ env: { ENTREPOT_EVENTS__RETRY: '["500ms","1s","1m"]', ENTREPOT_OUTBOUND__TIMEOUT: '2s' } });
-  const bad = await Promise.all(Object.values(RECEIVERS).map(plan => Receiver.listen(plan)));
+  const secret = await Receiver.listen();
+  const redirects: Plan = (_, response) => {
+    response.writeHead(302, { location: secret.url }).end();
+    return 0;
+  };
+  const plans: Readonly<Record<string, Plan>> = { ...RECEIVERS, 'redirects to a private address': redirects };
+  const bad = await Promise.all(Object.values(plans).map(plan => Receiver.listen(plan)));
   const healthy = await Receiver.listen();
   await hub.addUser('alice', 'secret');
   for (const receiver of [...bad, healthy]) await addWebhook(hub, receiver, TYPE);
@@ -72,15 +74,16 @@ async function receivers(): Promise<string> {
   await upload(hub, UPLOADS);
   await delivered(healthy, TYPE, UPLOADS, 20_000);
   assert.equal(new Set(healthy.accepted(TYPE).map(({ id }) => id)).size, UPLOADS);
-  for (const [index, name] of Object.keys(RECEIVERS).entries()) {
+  for (const [index, name] of Object.keys(plans).entries()) {
     await until(`a second try at the one that ${name}`, () => bad[index]!.received.length > UPLOADS, 40_000);
   }
+  assert.equal(secret.received.length, 0, 'a redirect was followed');
   const grown = (await hub.memoryMiB('VmHWM')) - before;
   assert.ok(grown < 80, `the memory grew by ${grown.toFixed(0)} MiB`);
   const undone = (await deliveryStates(hub)).filter(state => state !== 'succeeded');
   assert.equal(undone.length, UPLOADS * bad.length, 'every failed delivery is kept');
   assert.equal(await hub.stop(), 0);
-  await Promise.all([...bad, healthy].map(receiver => receiver.close()));
+  await Promise.all([...bad, healthy, secret].map(receiver => receiver.close()));
   return `${bad.length} bad ones, memory + ${grown.toFixed(0)} MiB at most`;
 }
 

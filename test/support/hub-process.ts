@@ -15,6 +15,8 @@ export interface HubProcessOptions {
   readonly dataDirectory?: string;
   /** Added to the environment: `ENTREPOT_…` settings. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The program's main.js, where it is not this tree's own. */
+  readonly program?: string;
   /** A module that runs a hub for the data directory in TEST_DATA_DIRECTORY, in place of the built program. */
   readonly main?: string;
   readonly configFile?: string;
@@ -90,7 +92,11 @@ export class HubProcess {
 
   /** Runs a command of the program for this hub's data directory. */
   cli(args: readonly string[], input?: string): Promise<Outcome> {
-    return entrepot([...args, '--data-dir', this.dataDirectory], { env: this.options.env, ...(input === undefined ? {} : { input }) });
+    return entrepot([...args, '--data-dir', this.dataDirectory], {
+      program: this.options.program,
+      env: this.options.env,
+      ...(input === undefined ? {} : { input }),
+    });
   }
 
   /** Runs a command with `--json` and parses what it prints. Throws with what it printed when it fails. */
@@ -128,9 +134,14 @@ export class HubProcess {
 /** Runs the built program with `args` to its end, outside of any hub's environment. */
 export function entrepot(
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>> | undefined; readonly input?: string; readonly cwd?: string } = {},
+  options: {
+    readonly program?: string | undefined;
+    readonly env?: Readonly<Record<string, string>> | undefined;
+    readonly input?: string;
+    readonly cwd?: string;
+  } = {},
 ): Promise<Outcome> {
-  return run(process.execPath, [MAIN, ...args], { ...options, env: hubEnvironment(options.env ?? {}) });
+  return run(process.execPath, [options.program ?? MAIN, ...args], { ...options, env: hubEnvironment(options.env ?? {}) });
 }
 
 /** This process's environment without its settings for a hub, with those that keep one on 127.0.0.1 and a free port. */
@@ -148,10 +159,11 @@ export function hubEnvironment(more: Readonly<Record<string, string>>): NodeJS.P
 function hubArguments(options: HubProcessOptions, dataDirectory: string): string[] {
   if (options.main !== undefined) return [options.main];
   const config = options.configFile === undefined ? [] : ['--config', options.configFile];
-  return [MAIN, 'start', '--data-dir', dataDirectory, ...config];
+  return [options.program ?? MAIN, 'start', '--data-dir', dataDirectory, ...config];
 }
 
-async function readRunFile(dataDirectory: string): Promise<RunFile | undefined> {
+/** What run.json in the data directory says; undefined while there is none. */
+export async function readRunFile(dataDirectory: string): Promise<RunFile | undefined> {
   try {
     return JSON.parse(await readFile(join(dataDirectory, 'run.json'), 'utf8')) as RunFile;
   } catch {
