@@ -149,7 +149,8 @@ test('serves knex: ids, counts, rows, returning, dates, blobs, codes of errors w
   t.false(error?.message.includes('hidden'));
 });
 
-test('rejects what is under way and all that follows, when its thread dies', async t => {
+// Serial, because it looks for the next thread that this process starts.
+test.serial('rejects what is under way and all that follows, when its thread dies', async t => {
   const created = once(process, 'worker') as Promise<[Worker]>;
   const database = await Database.open({ url: 'sqlite::memory:', durability: 'process', dataDirectory: '/', log: createLogger('silent') });
   const [worker] = await created;
