@@ -34,7 +34,12 @@ export function storedTarget(target: string, above: readonly string[]): string {
  * the old one; a directory, and a file where there are no hard links, is moved after a look. Throws 'already-exists'.
  */
 export async function moveWithoutReplacing(from: string, to: string, type: 'file' | 'directory'): Promise<void> {
-  if (type === 'file' && (await linked(from, to))) return fs.unlink(from);
+  if (type === 'file' && (await linked(from, to))) {
+    return fs.unlink(from).catch((error: unknown) => {
+      // Somebody else has finished it.
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    });
+  }
   const there = await statEntry(to).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error;
   });

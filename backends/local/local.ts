@@ -47,7 +47,10 @@ export interface LocalOptions {
 export async function openLocalStorage({ root, links, create }: LocalOptions, log: Logger): Promise<StorageBackend> {
   try {
     if (create) await fs.mkdir(root, { recursive: true, mode: DIRECTORY_MODE });
-    return new LocalStorage(root, await Confinement.open(root, links === 'inside'), links === 'inside');
+    const confinement = await Confinement.open(root, links === 'inside');
+    const staging = new StagingFolders(confinement);
+    await staging.finishMoves().catch((error: unknown) => log.warn({ root, err: error }, 'The staging folders cannot be read'));
+    return new LocalStorage(root, confinement, staging, links === 'inside');
   } catch (error) {
     log.error({ root, err: error }, 'The folder of a local storage cannot be opened');
     if (error instanceof HubError) throw error;
@@ -66,14 +69,13 @@ export class LocalStorage implements StorageBackend {
   readonly features = { randomWrites: true, atomicWrites: false };
   /** Present where links are followed. The last name may be absent. */
   readonly realPath?: (path: string) => Promise<string>;
-  readonly #staging: StagingFolders;
 
   constructor(
     private readonly root: string,
     private readonly confinement: Confinement,
+    private readonly staging: StagingFolders,
     followsLinks: boolean,
   ) {
-    this.#staging = new StagingFolders(confinement);
     if (followsLinks) {
       this.realPath = path => this.#at(path, async ({ above, name }) => `/${[...above, name].filter(Boolean).join('/')}`, true);
     }
@@ -130,14 +132,14 @@ export class LocalStorage implements StorageBackend {
   rename(from: string, to: string, { replace }: { readonly replace: boolean }): Promise<void> {
     return this.#at(from, source =>
       this.#at(to, async target => {
-        const ownUpload = replace && this.#staging.isFolder(parentOf(from));
+        const ownUpload = replace && this.staging.isFolder(parentOf(from));
         const type = ownUpload ? 'file' : describe('', await statEntry(named(source)))?.type;
         if (type === undefined || type === 'symlink') throw notFound();
         if (replace) await renameEntry(named(source), named(target));
         else await moveWithoutReplacing(named(source), named(target), type);
       }),
     ).catch((error: HubError) => {
-      if (errnoOf(error.cause) === 'EXDEV') this.#staging.relearn();
+      if (errnoOf(error.cause) === 'EXDEV') this.staging.relearn();
       throw error;
     });
   }
@@ -200,11 +202,11 @@ export class LocalStorage implements StorageBackend {
   }
 
   stagingFolder(path: string): Promise<string> {
-    return this.#staging.folderFor(path).catch(rethrow);
+    return this.staging.folderFor(path).catch(rethrow);
   }
 
   stagingFolders(): Promise<readonly string[]> {
-    return this.#staging.all().catch(rethrow);
+    return this.staging.all().catch(rethrow);
   }
 
   localPath(path: string): string {
@@ -242,8 +244,8 @@ export class LocalStorage implements StorageBackend {
       return await this.#openRegular(path, openBits(flags));
     } catch (error) {
       // Somebody removed the staging folder, of which the hub keeps a descriptor.
-      if (!flags.create || (error as HubError).code !== 'not-found' || !this.#staging.isFolder(folder)) throw error;
-      await this.#staging.make(folder).catch(rethrow);
+      if (!flags.create || (error as HubError).code !== 'not-found' || !this.staging.isFolder(folder)) throw error;
+      await this.staging.make(folder).catch(rethrow);
       return this.#openRegular(path, openBits(flags));
     }
   }

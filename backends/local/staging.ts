@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, unlink } from 'node:fs/promises';
 import { type Confinement, parentOf } from './confine.js';
-import { closeDescriptor, errnoOf, openDescriptor, readAt, statDescriptor, syncDescriptor, writeAt } from './io.js';
+import { closeDescriptor, errnoOf, openDescriptor, readAt, statDescriptor, statEntry, syncDescriptor, writeAt } from './io.js';
 
 const FOLDER = '.entrepot';
 const MAX_REMEMBERED = 10_000;
@@ -69,6 +69,25 @@ export class StagingFolders {
     if (folder === MAIN_STAGING) await this.confinement.keep(folder);
     else (await this.confinement.hold(folder)).release();
     this.#used.add(folder);
+  }
+
+  /**
+   * Finishes what a crash cut off in moveWithoutReplacing(): an upload that has a second name was published under that
+   * one. So a temporary that is still there was not, which is what recovery goes by.
+   */
+  async finishMoves(): Promise<void> {
+    for (const folder of await this.all()) {
+      const held = await this.confinement.hold(folder).catch(() => undefined);
+      if (!held) continue;
+      try {
+        for (const name of await readdir(`${held.path}/.`)) {
+          const stats = await statEntry(`${held.path}/${name}`);
+          if (stats.isFile() && stats.nlink > 1n) await unlink(`${held.path}/${name}`);
+        }
+      } finally {
+        held.release();
+      }
+    }
   }
 
   /** Drops what is known of mounts, after a rename has shown that it is wrong. */

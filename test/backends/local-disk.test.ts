@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
@@ -53,6 +53,18 @@ test('keeps its staging folder private, and makes it again when someone removed 
   await storage.rename!('/.entrepot/upload', '/a', { replace: true });
   t.is(await get(storage, '/a'), 'x');
   t.is((await stat(join(root, '.entrepot'))).mode & 0o777, 0o700);
+});
+
+test('takes an upload that a crash left under two names as published, and one under one name as not', async t => {
+  const { storage, root } = await localStorage(t);
+  await storage.stagingFolder!('/a');
+  await put(storage, '/.entrepot/published', 'x');
+  await put(storage, '/.entrepot/unfinished', 'y');
+  await link(join(root, '.entrepot', 'published'), join(root, 'a'));
+  const next = await openLocalStorage({ root, links: 'never', create: true }, createLogger('silent'));
+  t.teardown(async () => next.close?.());
+  t.deepEqual(await namesIn(next, '/.entrepot'), ['unfinished']);
+  t.is(await get(next, '/a'), 'x');
 });
 
 test('does not stage in a folder that is a link', async t => {
