@@ -103,14 +103,14 @@ export class HookDirectory {
   }
 }
 
-/** The rules that the active ones of `hooks` stand for. The id of a file's rule stays the same as long as its name does. */
+/** The rules that the active ones of `hooks` stand for. The id of a rule is the name of its file, so that deliveries find it again. */
 export function toRules(hooks: readonly HookFile[]): readonly Rule[] {
   return hooks
     .filter(({ reason }) => reason === undefined)
     .map(({ file, event, header: { conditions, ...options } }) => {
       const guard = event.startsWith('before.') ? event.slice('before.'.length) : undefined;
       return {
-        id: `hooks:${file}`,
+        id: file,
         name: file,
         enabled: true,
         events: guard === undefined ? [event] : [],

@@ -1,4 +1,4 @@
-import { didYouMean, parseDuration, type RuleConditions } from '#core/api.js';
+import { compileGlob, didYouMean, HubError, parseDuration, type RuleConditions } from '#core/api.js';
 
 /** What the `@hook` lines of a file say. */
 export interface HookHeader {
@@ -18,8 +18,8 @@ type Draft = { -readonly [K in Exclude<keyof HookHeader, 'conditions'>]?: HookHe
 const KEYS: Readonly<Record<string, (value: string, draft: Draft, guards: boolean) => string | undefined>> = {
   match(value, draft) {
     const patterns = list(value);
-    const wrong = patterns.find(pattern => !/^(?:\/|\*\*)/.test(pattern));
-    if (wrong !== undefined) return `match=${wrong}: a pattern starts with '/' or '**', such as '/in/**/*.csv'`;
+    const problem = patterns.map(patternProblem).find(found => found !== undefined);
+    if (problem !== undefined) return problem;
     draft.paths.push(...patterns);
     return patterns.length > 0 ? undefined : 'match= needs a pattern';
   },
@@ -60,6 +60,17 @@ export function parseHeader(text: string, hook: string): HookHeader | string {
   const { paths, users, ...rest } = draft;
   if (paths.length > 0 && /^(?:before\.login|login\.|session\.)/.test(hook)) return `match has no meaning for ${hook}, which has no path`;
   return { ...rest, conditions: { ...(paths.length > 0 ? { paths } : {}), ...(users.length > 0 ? { users } : {}) } };
+}
+
+function patternProblem(pattern: string): string | undefined {
+  if (!/^(?:\/|\*\*)/.test(pattern)) return `match=${pattern}: a pattern starts with '/' or '**', such as '/in/**/*.csv'`;
+  try {
+    compileGlob(pattern);
+    return undefined;
+  } catch (error) {
+    if (error instanceof HubError) return `match: ${error.message}`;
+    throw error;
+  }
 }
 
 function list(value: string): string[] {

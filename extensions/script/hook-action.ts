@@ -50,8 +50,7 @@ export class HookAction {
   /** Runs the hook for an event: resolves on exit 0, throws PermanentFailure on 65 and DeliveryFailure on anything else. */
   async run(options: ScriptOptions, delivery: Delivery, signal: AbortSignal): Promise<Receipt> {
     const { event, attempt } = delivery;
-    const { storage, storagePath } = event.data as { readonly storage?: string; readonly storagePath?: string };
-    const localPath = storage !== undefined && storagePath !== undefined ? await this.host.localPath(storage, storagePath) : undefined;
+    const localPath = await this.#localPath(event.data);
     const timeoutMs = options.timeoutMs ?? this.limits.timeoutMs;
     const call: HookCall = { command: options.command, event, attempt, localPath, timeoutMs };
     const result = await this.runner.run(call, signal).catch((error: unknown) => {
@@ -87,6 +86,16 @@ export class HookAction {
     if (result.exitCode === 0) return;
     if (result.exitCode !== undefined) throw new HubError('permission-denied', reasonOf(result.stdout));
     this.#undecided(options, result.timedOut ? new Late() : new Error(endOf(result, timeoutMs, signal)));
+  }
+
+  /** Undefined also when the storage has been removed since: the event still happened. */
+  async #localPath(data: object): Promise<string | undefined> {
+    const { storage, storagePath } = data as { readonly storage?: string; readonly storagePath?: string };
+    if (storage === undefined || storagePath === undefined) return undefined;
+    return this.host.localPath(storage, storagePath).catch((error: unknown) => {
+      if (error instanceof HubError && error.code === 'not-found') return undefined;
+      throw error;
+    });
   }
 
   #undecided({ command, onError }: ScriptOptions, error: unknown): void {
