@@ -67,11 +67,12 @@ export class RuleTable {
     }
   }
 
-  /** Adds a handler of an extension under its target id, 'handler/<extension>/<name>'. Throws 'already-exists' when that is taken. */
-  handler<T extends EventType>(id: string, types: readonly string[], handle: Handler<T>): void {
-    if (this.#definitions.has(id)) throw new HubError('already-exists', `There is already an event handler '${id}'`);
-    this.#definitions.set(id, { kind: 'handler', handle: handle as unknown as Handler });
-    this.#handlers.push({ target: { id }, types });
+  /** Adds a handler of an extension, `name` being '<extension>/<handler>'. Throws 'already-exists' when it is taken. */
+  handler<T extends EventType>(name: string, types: readonly string[], handle: Handler<T>): void {
+    const target = { id: `handler/${name}` };
+    if (this.#definitions.has(target.id)) throw new HubError('already-exists', `There is already an event handler '${name}'`);
+    this.#definitions.set(target.id, { kind: 'handler', handle: handle as unknown as Handler });
+    this.#handlers.push({ target, types });
   }
 
   /** Everyone who wants `event`: handlers first, then the actions of enabled rules. */

@@ -135,7 +135,7 @@ test('gives the delivery back when the hub stops, without counting a failure', a
 
 test('keeps the stack of what a handler throws, with its causes', async t => {
   const b = await setUp(t, async () => undefined, { target: 'handler/acme/notify' });
-  b.outbox.rules.handler('handler/acme/notify', ['*'], async () => {
+  b.outbox.rules.handler('acme/notify', ['*'], async () => {
     throw new TypeError('x is not a function\nat all', { cause: new Error('the root') });
   });
   await b.dispatcher.run(b.delivery, calm);
@@ -147,7 +147,7 @@ test('keeps the stack of what a handler throws, with its causes', async t => {
 test('gives a handler the event and its delivery', async t => {
   const b = await setUp(t, async () => undefined, { target: 'handler/acme/notify' });
   const seen: unknown[] = [];
-  b.outbox.rules.handler('handler/acme/notify', ['webhook.test'], async (event, delivery) => void seen.push(event.id, delivery.id));
+  b.outbox.rules.handler('acme/notify', ['webhook.test'], async (event, delivery) => void seen.push(event.id, delivery.id));
   await b.dispatcher.run(b.delivery, calm);
   t.deepEqual(seen, [b.delivery.event.id, b.delivery.id]);
   t.like((await b.tries())[0], { succeeded: true, summary: 'done' });

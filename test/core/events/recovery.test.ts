@@ -37,7 +37,7 @@ class Names implements StorageBackend {
 async function setUp(t: ExecutionContext) {
   const outbox = await Outbox.open(t);
   const bus = new OutboxEventBus(outbox.events, outbox.rules, outbox.coordinator, outbox.settings);
-  outbox.rules.handler('handler/acme/all', ['*'], async () => undefined);
+  outbox.rules.handler('acme/all', ['*'], async () => undefined);
   /** Recovers one event of that proof, and tells what became of it. */
   const recover = async (
     proof: Partial<OperationProof>,

@@ -85,10 +85,10 @@ test('keeps the rules of each source apart', t => {
 test('gives handlers of extensions, and refuses a name taken twice', t => {
   const { rules } = table();
   const handle = async (): Promise<void> => undefined;
-  rules.handler('handler/acme/notify', ['upload.completed'], handle);
+  rules.handler('acme/notify', ['upload.completed'], handle);
   t.deepEqual(ids(rules, 'upload.completed'), ['handler/acme/notify']);
   t.deepEqual(ids(rules, 'upload.failed'), []);
-  t.throws(() => rules.handler('handler/acme/notify', ['*'], handle), { code: 'already-exists' });
+  t.throws(() => rules.handler('acme/notify', ['*'], handle), { code: 'already-exists' });
 });
 
 test('leaves out a rule that it cannot understand, and keeps the others', t => {
