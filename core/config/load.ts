@@ -26,6 +26,8 @@ export interface ConfigInput {
 /** One option, as `entrepot config print` shows it. */
 export interface ConfigRow {
   readonly path: string;
+  /** The same, name by name: names of extensions may hold dots. */
+  readonly names: readonly string[];
   /** As it was written, or the default; '(hidden)' for a secret that is set. */
   readonly value: unknown;
   /** 'default', the file, or the environment variable. */
@@ -111,6 +113,14 @@ export class ConfigSources {
       else if (!variable.used) problems.push(`${variable.name}: no such option${didYouMean(variable.name, this.#variableNames())}`);
     }
     if (problems.length) throw new ConfigError(problems);
+  }
+
+  /** Where `path` is named, for messages: 'config.yaml: extensions.my-package'. */
+  place(path: readonly string[]): string {
+    const variable = this.variables.find(
+      other => covers(other, path) && valueAt(parseJson(other.text), path.slice(other.levels.length)) !== undefined,
+    );
+    return `${variable?.name ?? this.label}: ${path.join('.')}`;
   }
 
   /** Every option of the sections parsed so far, with secrets hidden. */
@@ -244,16 +254,13 @@ function* rowsOf(
   raw: unknown,
   originOf: (names: readonly string[]) => string,
 ): Generator<ConfigRow> {
-  for (const [names, shape] of optionsOf(schema)) {
-    const given = names.length ? valueAt(raw, names) : raw;
-    const set = given !== undefined && !(names.length === 0 && isTree(given) && Object.keys(given).length === 0);
-    const value = set ? given : shape.default;
-    if (names.length === 0 && !set) continue;
-    yield {
-      path: [...path, ...names].join('.'),
-      value: set && shape.secret ? '(hidden)' : value,
-      source: set ? originOf(names) : 'default',
-    };
+  for (const [rest, shape] of optionsOf(schema)) {
+    const given = valueAt(raw, rest);
+    // A section without options of its own is no row.
+    if (rest.length === 0 && (!isTree(given) || Object.keys(given).length === 0)) continue;
+    const names = [...path, ...rest];
+    const value = given === undefined ? shape.default : shape.secret ? '(hidden)' : given;
+    yield { path: names.join('.'), names, value, source: given === undefined ? 'default' : originOf(rest) };
   }
 }
 

@@ -193,8 +193,8 @@ test('tells where each value comes from, with secrets hidden', async t => {
   const sources = await ConfigSources.read({ file: path, env: { ENTREPOT_PROTOCOLS__SFTP__PORT: '0' } });
   sources.parse(['protocols', 'sftp'], sftp);
   const rows = Object.fromEntries(sources.sources().map(row => [row.path, row]));
-  t.deepEqual(rows['protocols.sftp.host'], { path: 'protocols.sftp.host', value: '127.0.0.1', source: path });
-  t.deepEqual(rows['protocols.sftp.port'], { path: 'protocols.sftp.port', value: 0, source: 'ENTREPOT_PROTOCOLS__SFTP__PORT' });
-  t.deepEqual(rows['protocols.sftp.keepAlive'], { path: 'protocols.sftp.keepAlive', value: '30s', source: 'default' });
-  t.deepEqual(rows['protocols.sftp.passphrase'], { path: 'protocols.sftp.passphrase', value: '(hidden)', source: path });
+  t.like(rows['protocols.sftp.host'], { path: 'protocols.sftp.host', value: '127.0.0.1', source: path });
+  t.like(rows['protocols.sftp.port'], { path: 'protocols.sftp.port', value: 0, source: 'ENTREPOT_PROTOCOLS__SFTP__PORT' });
+  t.like(rows['protocols.sftp.keepAlive'], { path: 'protocols.sftp.keepAlive', value: '30s', source: 'default' });
+  t.like(rows['protocols.sftp.passphrase'], { path: 'protocols.sftp.passphrase', value: '(hidden)', source: path });
 });
