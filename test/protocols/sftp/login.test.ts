@@ -1,0 +1,199 @@
+import 'reflect-metadata';
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import test from 'ava';
+import ssh2, { type AuthenticationType, Client, type ConnectConfig } from 'ssh2';
+import { HubError } from '#core/api.js';
+import { SessionRegistry } from '#core/auth/session.js';
+import { FXP, OPEN, RawSftp, string, u64 } from '../../support/raw-sftp.js';
+import { connect, PASSWORD, startSftp } from './support.js';
+
+const alice = ssh2.utils.generateKeyPairSync('ed25519');
+const mallory = ssh2.utils.generateKeyPairSync('ed25519');
+const aliceRsa = ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 });
+
+/** A public key as the records keep it. */
+function recorded(text: string) {
+  const [algorithm = '', data = ''] = text.split(' ');
+  return { algorithm, data, comment: 'test', fingerprint: data.slice(0, 20) };
+}
+
+/** Tries to log in; true when it worked. */
+async function logsIn(port: number, config: ConnectConfig): Promise<boolean> {
+  const client = new Client();
+  const outcome = new Promise<boolean>(resolve => {
+    client
+      .once('ready', () => resolve(true))
+      .on('error', () => resolve(false))
+      .once('close', () => resolve(false));
+  });
+  client.connect({ host: '127.0.0.1', port, username: 'alice', ...config });
+  const worked = await outcome;
+  client.destroy();
+  return worked;
+}
+
+test('lets the right password in, and no other', async t => {
+  const hub = await startSftp(t);
+  const port = hub.port('sftp');
+  t.true(await logsIn(port, { password: PASSWORD }));
+  t.false(await logsIn(port, { password: `${PASSWORD} ` }));
+  t.false(await logsIn(port, { username: 'bob', password: PASSWORD }));
+  t.is((await hub.event('login.failed', event => event.data.user === 'bob')).data.protocol, 'sftp');
+});
+
+test('refuses an empty password and an empty user name before anything is looked up', async t => {
+  const hub = await startSftp(t);
+  t.false(await logsIn(hub.port('sftp'), { password: '' }));
+  t.false(await logsIn(hub.port('sftp'), { username: '', password: PASSWORD }));
+  t.deepEqual(
+    hub.events.filter(event => event.type === 'login.failed'),
+    [],
+  );
+});
+
+test('lets a key in whose signature is right, RSA with SHA-2 included, and no unknown key', async t => {
+  const hub = await startSftp(t, { users: { alice: { keys: [recorded(alice.public), recorded(aliceRsa.public)] } } });
+  const port = hub.port('sftp');
+  t.true(await logsIn(port, { privateKey: alice.private }));
+  t.true(await logsIn(port, { privateKey: aliceRsa.private }));
+  t.false(await logsIn(port, { privateKey: mallory.private }));
+});
+
+test('lets nobody in by a key that is only shown, or shown first and signed with another one', async t => {
+  const hub = await startSftp(t, { users: { alice: { keys: [recorded(alice.public)] } } });
+  // A private key that claims to be alice's: its public half is hers, its signatures are not.
+  const agent = new (class extends ssh2.BaseAgent {
+    override getIdentities(done: (error: undefined, keys: Buffer[]) => void): void {
+      done(undefined, [publicPart(alice.public)]);
+    }
+    override sign(_key: unknown, data: Buffer, ...rest: unknown[]): void {
+      const done = rest.at(-1) as (error: undefined, signature: Buffer) => void;
+      const key = ssh2.utils.parseKey(mallory.private);
+      if (key instanceof Error) throw key;
+      done(undefined, key.sign(data));
+    }
+  })();
+  t.false(await logsIn(hub.port('sftp'), { agent }));
+  t.false(hub.events.some(event => event.type === 'login.succeeded'));
+});
+
+test('drops a client after six failed tries', async t => {
+  const hub = await startSftp(t);
+  const client = new Client();
+  const closed = new Promise<void>(resolve => client.once('close', () => resolve()));
+  let tries = 0;
+  client.on('error', () => {});
+  client.connect({
+    host: '127.0.0.1',
+    port: hub.port('sftp'),
+    username: 'alice',
+    authHandler: (_left: AuthenticationType[] | null, _partial: boolean | null, next) => {
+      tries += 1;
+      next({ type: 'password', username: 'alice', password: `wrong ${tries}` });
+    },
+  });
+  await closed;
+  t.is(tries, 6);
+});
+
+test('drops a client that changes the user name between two tries', async t => {
+  const hub = await startSftp(t, { users: { alice: { password: PASSWORD }, bob: { password: 'bobs' } } });
+  const client = new Client();
+  const closed = new Promise<void>(resolve => client.once('close', () => resolve()));
+  let tries = 0;
+  client.on('error', () => {});
+  client.connect({
+    host: '127.0.0.1',
+    port: hub.port('sftp'),
+    username: 'alice',
+    authHandler: (_left: AuthenticationType[] | null, _partial: boolean | null, next) => {
+      tries += 1;
+      if (tries === 1) next({ type: 'password', username: 'alice', password: 'wrong' });
+      else next({ type: 'password', username: 'bob', password: 'bobs' });
+    },
+  });
+  await closed;
+  t.false(hub.events.some(event => event.type === 'login.succeeded'));
+});
+
+test('drops those that do not finish the handshake or the login in time', async t => {
+  const hub = await startSftp(t, { sftp: { handshakeTimeout: '300ms', loginTimeout: '600ms' } });
+  const silent = connectTcp(hub.port('sftp'), '127.0.0.1').on('error', () => {});
+  await once(silent.resume(), 'close');
+  const greeted = connectTcp(hub.port('sftp'), '127.0.0.1').on('error', () => {});
+  greeted.write('SSH-2.0-test\r\n');
+  await once(greeted.resume(), 'close');
+  const waiting = new Client();
+  waiting.on('error', () => {});
+  waiting.connect({ host: '127.0.0.1', port: hub.port('sftp'), username: 'alice', authHandler: () => {} });
+  await new Promise<void>(resolve => waiting.once('close', () => resolve()));
+  t.pass();
+});
+
+test('closes connections above the limit before a banner, and lets others in when they are gone', async t => {
+  const hub = await startSftp(t, { values: { limits: { unauthenticatedPerAddress: 2 } } });
+  const open = () => connectTcp(hub.port('sftp'), '127.0.0.1').on('error', () => {});
+  const first = [open(), open()];
+  for (const socket of first) t.regex(String((await once(socket, 'data'))[0]), /^SSH-2\.0-/);
+  const third = open();
+  let heard = '';
+  third.on('data', chunk => {
+    heard += String(chunk);
+  });
+  await once(third, 'close');
+  t.is(heard, '');
+  for (const socket of first) socket.destroy();
+  let again = await logsIn(hub.port('sftp'), { password: PASSWORD });
+  while (!again) again = await logsIn(hub.port('sftp'), { password: PASSWORD });
+  t.true(again);
+});
+
+test('drops the client whose session is ended, with its uploads', async t => {
+  const hub = await startSftp(t);
+  const client = await connect(t, hub.login);
+  const handle = await client.open('/half', OPEN.WRITE | OPEN.CREATE);
+  await client.request(FXP.WRITE, string(handle), u64(0), string('half'));
+  await hub.hub.get(SessionRegistry).endAll('Ended by an operator');
+  await client.dropped();
+  t.is((await hub.event('session.ended')).data.reason, 'Ended by an operator');
+  t.is((await hub.event('upload.failed')).data.path, '/half');
+});
+
+test('waits for an open upload when it stops, and opens nothing new', async t => {
+  const hub = await startSftp(t);
+  const client = await connect(t, hub.login);
+  const idle = await connect(t, hub.login);
+  const handle = await client.open('/last', OPEN.WRITE | OPEN.CREATE);
+  const stopped = hub.hub.stop(AbortSignal.timeout(60_000));
+  await idle.dropped();
+  await t.throwsAsync(client.open('/later', OPEN.WRITE | OPEN.CREATE), { message: /shutting down/ });
+  await client.request(FXP.WRITE, string(handle), u64(0), string('to the end'));
+  t.is((await client.close(handle)).code, 0);
+  await client.dropped();
+  await stopped;
+  t.is((await hub.event('upload.completed')).data.path, '/last');
+});
+
+test('names the port and the setting when the port is taken', async t => {
+  const first = await startSftp(t);
+  const error = await t.throwsAsync(startSftp(t, { sftp: { port: first.port('sftp') } }), { instanceOf: HubError });
+  t.is(error?.code, 'unavailable');
+  t.regex(error?.message ?? '', new RegExp(`${first.port('sftp')}.*protocols\\.sftp\\.port`));
+});
+
+function publicPart(text: string): Buffer {
+  const key = ssh2.utils.parseKey(text);
+  if (key instanceof Error) throw key;
+  return key.getPublicSSH();
+}
+
+test('keeps two sessions of one user apart', async t => {
+  const hub = await startSftp(t);
+  const clients = await Promise.all([RawSftp.connect(hub.login), RawSftp.connect(hub.login)]);
+  await Promise.all(clients.map((client, index) => client.put(`/${index}`, Buffer.from(String(index)))));
+  clients[0].cut();
+  await hub.event('session.ended');
+  t.is((await clients[1].get('/0')).toString(), '0');
+  clients[1].cut();
+});
