@@ -119,8 +119,8 @@ test('goes on after a transaction whose COMMIT fails', async t => {
     }),
     { code: 'SQLITE_CONSTRAINT_FOREIGNKEY' },
   );
-  await called;
   await database.transaction(trx => trx('things').insert({ id: 2, text: 'x' }).then());
+  await called;
   t.deepEqual(await ids(database), [1, 2]);
 });
 
