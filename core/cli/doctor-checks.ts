@@ -60,8 +60,8 @@ async function checkConfiguration(context: CliContext, options: GlobalOptions): 
 }
 
 async function checkPort(protocol: string, section: unknown, run: RunFile | undefined): Promise<readonly Finding[]> {
-  const { host, port } = section as { readonly host?: unknown; readonly port?: unknown };
-  if (typeof port !== 'number' || port === 0) return [];
+  const { enabled, host, port } = section as { readonly enabled?: unknown; readonly host?: unknown; readonly port?: unknown };
+  if (enabled === false || typeof port !== 'number' || port === 0) return [];
   const check = `port ${port}`;
   const failure = await tryToListen(port, typeof host === 'string' ? host : undefined);
   if (!failure) return [{ check, result: 'ok', detail: `free for ${protocol}` }];
@@ -98,14 +98,9 @@ async function checkDirectory(directory: string): Promise<Finding> {
 
 /** Host keys and the key of the secrets. */
 async function checkSecretFiles(directory: string): Promise<readonly Finding[]> {
-  const names = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = names.filter(
-    entry =>
-      entry.isFile() &&
-      (/host[-_]key/.test(entry.name) || entry.name === 'secret.key') &&
-      !entry.name.endsWith('.pub') &&
-      !entry.parentPath.startsWith(join(directory, 'files')),
-  );
+  const folders = [directory, join(directory, 'host-keys')];
+  const entries = await Promise.all(folders.map(folder => readdir(folder, { withFileTypes: true }).catch(() => [])));
+  const files = entries.flat().filter(entry => entry.isFile() && /(_key|^secret\.key)$/.test(entry.name));
   return Promise.all(
     files.map(async (entry): Promise<Finding> => {
       const file = join(entry.parentPath, entry.name);

@@ -7,7 +7,7 @@ import { addConfigCommands } from './config.js';
 import { type CliContext, type GlobalOptions, UsageError } from './context.js';
 import { addDoctorCommand } from './doctor.js';
 import { addDeliveryCommands, addEventCommands } from './events.js';
-import { type AddCommands, surroundings, withExamples } from './group.js';
+import { type AddCommands, addGroupExamples, surroundings, withExamples } from './group.js';
 import { useColour } from './output.js';
 import { addPortableCommand } from './portable.js';
 import { addSessionCommands } from './sessions.js';
@@ -62,7 +62,7 @@ export function buildProgram(context: CliContext): Command {
     ['Watch what happens', 'events tail'],
   ]);
   for (const add of COMMANDS) add(program, context);
-  for (const group of program.commands) addGroupExample(group);
+  addGroupExamples(program);
   return program;
 }
 
@@ -93,19 +93,6 @@ function addVersionCommand(program: Command, context: CliContext): void {
       ({ entrepot, node, platform }) => `entrepot ${entrepot} (Node ${node}, ${platform})`,
     );
   });
-}
-
-/** A group's own help shows the first example of its first command. */
-function addGroupExample(group: Command): void {
-  const [first] = group.commands;
-  if (!first) return;
-  withExamples(group, [[first.description(), `${group.name()} ${first.name()} --help`]]);
-  for (const inner of group.commands) addInnerGroupExample(group, inner);
-}
-
-function addInnerGroupExample(group: Command, inner: Command): void {
-  const [first] = inner.commands;
-  if (first) withExamples(inner, [[first.description(), `${group.name()} ${inner.name()} ${first.name()} --help`]]);
 }
 
 /** One sentence on standard error, or what is wrong line by line; a stack only for `--debug`. */

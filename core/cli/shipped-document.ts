@@ -4,7 +4,7 @@ import type { CliContext } from './context.js';
 import { protocolsOf } from './shipped-types.js';
 
 /** OPTIONS.md: the options of the core, and of the protocols and extensions that are shipped. */
-export async function documentShipped(context: CliContext): Promise<string> {
+export async function documentShipped(context: Pick<CliContext, 'loadShipped'>): Promise<string> {
   const { bundled } = await context.loadShipped();
   const sections: DocumentedSection[] = bundled.flatMap(extension =>
     protocolsOf(extension, (extension.options ?? z.strictObject({})).parse({}), '.').map(type => ({

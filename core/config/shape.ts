@@ -87,9 +87,16 @@ export function* optionsOf(schema: ZodType, path: readonly string[] = []): Gener
   else for (const [name, child] of Object.entries(shape.children)) yield* optionsOf(child, [...path, name]);
 }
 
-/** The environment variable of an option: 'ENTREPOT_LIMITS__SESSIONSPERUSER'. */
+/** The environment variable of an option: 'ENTREPOT_LIMITS__SESSIONS_PER_USER'. */
 export function variableName(path: readonly string[]): string {
-  return `ENTREPOT_${path.map(name => name.replace(/[^A-Za-z0-9]+/g, '_').toUpperCase()).join('__')}`;
+  return `ENTREPOT_${path.map(snake).join('__')}`;
+}
+
+function snake(name: string): string {
+  return name
+    .replace(/[^A-Za-z0-9]+/g, '_')
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .toUpperCase();
 }
 
 /** `text` as the value that an option of this kind takes: a number, true or false, JSON for lists and sections. What is none of them stays a text, for the schema to refuse. */
