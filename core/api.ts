@@ -28,6 +28,7 @@ export type {
   FileInfo,
   HashAlgorithm,
   OpenFlags,
+  StagedFile,
   StorageBackend,
   StorageFeatures,
   StorageHandle,

@@ -1,7 +1,9 @@
-import { closeSync, constants } from 'node:fs';
+import { constants } from 'node:fs';
 import { readFile, readlink, realpath } from 'node:fs/promises';
 import { HubError } from '#core/api.js';
+import { forGood, type Held, heldDescriptor, heldPath } from './held.js';
 import { errnoOf, notFound, openDescriptor, statDescriptor, statEntry } from './io.js';
+import { RecentDirectories } from './recent.js';
 
 // Linux's O_PATH, which node:fs does not name: a descriptor that stands for an entry and cannot read it.
 const O_PATH = 0o10000000;
@@ -9,15 +11,6 @@ const HOLD_ENTRY = O_PATH | constants.O_NOFOLLOW;
 const HOLD_DIRECTORY = HOLD_ENTRY | constants.O_DIRECTORY;
 const LINUX = process.platform === 'linux';
 const MAX_LINKS = 40;
-
-/** An entry that stays the same one, whatever happens to its name, until it is released. */
-export interface Held {
-  /** What node:fs reaches it by. */
-  readonly path: string;
-  /** Its descriptor; -1 where the system has none that stands for an entry. */
-  readonly fd: number;
-  release(): void;
-}
 
 /** A name in a directory that is held. */
 export interface Place {
@@ -42,6 +35,7 @@ export class Confinement {
   /** Everything that is held for good, to be closed at the end. */
   readonly #closing: Held[];
   readonly root: Held;
+  readonly #recent: RecentDirectories;
 
   private constructor(
     root: Held,
@@ -50,6 +44,7 @@ export class Confinement {
   ) {
     this.#closing = [root];
     this.root = forGood(root);
+    this.#recent = new RecentDirectories(this.root);
   }
 
   /** Holds `root`, a directory. Throws the errno of opening it, or 'unavailable' where /proc is missing. */
@@ -68,22 +63,38 @@ export class Confinement {
    */
   async enter(path: string, follow = false): Promise<Place> {
     const segments = checkedNames(path);
+    const throughLast = follow && this.followsLinks;
     const kept = this.#kept.get(parentOf(path));
     if (kept) return place(kept, segments.slice(0, -1), nameOf(path));
+    const recent = throughLast ? undefined : this.#recent.find(parentOf(path));
+    if (recent) {
+      // Held before the look: another caller's look may close it meanwhile, and its number then stands for something else.
+      const held = recent.take();
+      if (await recent.confirm()) return place(held, recent.above, nameOf(path));
+      held.release();
+    }
     const walk: Walk = { pending: segments, above: [], parent: this.root, links: 0 };
-    const throughLast = follow && this.followsLinks;
     try {
       for (;;) {
         const name = walk.pending.shift();
         if (name === undefined) return place(walk.parent, walk.above, '');
         if (name === '..') await this.#goUp(walk);
         else if (walk.pending.length > 0) await this.#goDown(walk, name);
-        else if (!throughLast || !(await this.#follow(walk, name))) return place(walk.parent, walk.above, name);
+        else if (!throughLast || !(await this.#follow(walk, name))) return place(this.#share(parentOf(path), walk), walk.above, name);
       }
     } catch (error) {
       walk.parent.release();
       throw error;
     }
+  }
+
+  /**
+   * The place of `path` in a directory that was walked to a moment ago, at once; undefined when there is none. What is done
+   * there counts only when `confirmed` comes to true, so it must be something that can be undone.
+   */
+  early(path: string): { readonly at: Place; readonly confirmed: Promise<boolean> } | undefined {
+    const recent = this.#recent.find(parentOf(path));
+    return recent && { at: place(recent.take(), recent.above, nameOf(path)), confirmed: recent.confirm() };
   }
 
   /** Holds the directory at `path`. Throws like enter(). */
@@ -150,6 +161,7 @@ export class Confinement {
 
   /** Releases everything that is held for good. Called once, when nothing else is held. */
   close(): void {
+    this.#recent.close();
     for (const held of this.#closing.splice(0)) held.release();
     this.#kept.clear();
   }
@@ -167,6 +179,11 @@ export class Confinement {
     } else if (!(await this.#follow(walk, name))) {
       throw new HubError('not-a-directory', 'Not a directory');
     }
+  }
+
+  /** Keeps the directory that was walked to for a moment, unless it is the root, which is held anyway. */
+  #share(path: string, { parent, above }: Walk): Held {
+    return parent === this.root ? parent : this.#recent.share(path, parent, above);
   }
 
   /** Goes on along the link `name`; false when there is no link by that name. */
@@ -245,15 +262,6 @@ export function nameOf(path: string): string {
 function place(parent: Held, above: readonly string[], name: string): Place {
   return { path: `${parent.path}/${name || '.'}`, parent, name, above, release: () => parent.release() };
 }
-
-function heldDescriptor(fd: number): Held {
-  // Closing a descriptor that cannot read flushes nothing, so it need not leave this thread.
-  return { path: `/proc/self/fd/${fd}`, fd, release: () => closeSync(fd) };
-}
-
-const heldPath = (path: string): Held => ({ path, fd: -1, release() {} });
-
-const forGood = (held: Held): Held => ({ ...held, release() {} });
 
 function names(path: string): string[] {
   return path.split('/').filter(name => name !== '' && name !== '.');

@@ -4,7 +4,8 @@ import { type FileAttributes, type FileInfo, HubError, type StorageHandle } from
 import { describe } from './info.js';
 import { closeDescriptor, failure, notAFile, readAt, statDescriptor, syncData, writeAllAt, writeAt } from './io.js';
 
-const changeMode = promisify(fchmod);
+/** Like fchmod(2). */
+export const changeMode = promisify(fchmod);
 const changeOwner = promisify(fchown);
 const changeTimes = promisify(futimes);
 const changeSize = promisify(ftruncate);
@@ -19,6 +20,7 @@ export class LocalHandle implements StorageHandle {
   constructor(
     private readonly name: string,
     private readonly fd: number,
+    readonly opened?: FileInfo,
   ) {}
 
   read(target: Uint8Array, position: number): Promise<number> {

@@ -15,6 +15,10 @@ export const statDescriptor = (fd: number): Promise<fs.BigIntStats> =>
 export const statEntry = (path: string): Promise<fs.BigIntStats> =>
   new Promise((resolve, reject) => fs.lstat(path, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats))));
 
+/** The same, through links. */
+export const statEntryFollowing = (path: string): Promise<fs.BigIntStats> =>
+  new Promise((resolve, reject) => fs.stat(path, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats))));
+
 export const renameEntry = (from: string, to: string): Promise<void> =>
   new Promise((resolve, reject) => fs.rename(from, to, settle(resolve, reject)));
 

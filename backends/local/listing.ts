@@ -1,6 +1,6 @@
 import { opendir } from 'node:fs/promises';
 import type { FileInfo } from '#core/api.js';
-import type { Held } from './confine.js';
+import type { Held } from './held.js';
 import { describe } from './info.js';
 import { errnoOf, statEntry } from './io.js';
 

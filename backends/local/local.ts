@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -8,11 +8,14 @@ import {
   type Logger,
   type OpenFlags,
   randomToken,
+  type StagedFile,
   type StorageBackend,
   type StorageHandle,
+  uuidv7,
 } from '#core/api.js';
-import { Confinement, type Held, nameOf, type Place, parentOf } from './confine.js';
+import { Confinement, nameOf, type Place, parentOf } from './confine.js';
 import { completed, LocalHandle, needsCurrent, SETTABLE_MODE } from './handle.js';
+import type { Held } from './held.js';
 import { describe } from './info.js';
 import {
   closeDescriptor,
@@ -30,8 +33,8 @@ import {
 import { linkTarget, moveWithoutReplacing, storedTarget } from './links.js';
 import { listDirectory } from './listing.js';
 import { FOLDERS_FILE, MAIN_STAGING, StagingFolders } from './staging.js';
+import { beginUpload, FILE_MODE } from './upload.js';
 
-const FILE_MODE = 0o640;
 const DIRECTORY_MODE = 0o750;
 /** Neither follows a link nor waits for the other end of a pipe nor takes a terminal. */
 const CAREFULLY = constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -94,11 +97,15 @@ export class LocalStorage implements StorageBackend {
   }
 
   lstat(path: string): Promise<FileInfo> {
-    return this.#at(path, async at => {
-      const info = describe(nameOf(path), await statEntry(at.path));
-      if (!info) throw notFound();
-      return info;
-    });
+    return this.#look(
+      path,
+      async at => {
+        const info = describe(nameOf(path), await statEntry(at.path));
+        if (!info) throw notFound();
+        return info;
+      },
+      ignore,
+    );
   }
 
   async *list(path: string): AsyncGenerator<readonly FileInfo[]> {
@@ -114,7 +121,8 @@ export class LocalStorage implements StorageBackend {
   }
 
   async open(path: string, flags: OpenFlags): Promise<StorageHandle> {
-    return new LocalHandle(nameOf(path), await this.#openStaged(path, flags));
+    const { fd, opened } = await this.#openStaged(path, flags);
+    return new LocalHandle(nameOf(path), fd, opened);
   }
 
   mkdir(path: string): Promise<void> {
@@ -157,9 +165,10 @@ export class LocalStorage implements StorageBackend {
 
   /** Shares the blocks where the file system can; the old file at `to` is whole until the new one is. */
   async copy(from: string, to: string): Promise<void> {
-    const source = await this.#openRegular(from, constants.O_RDONLY);
+    const { fd: source } = await this.#openRegular(from, constants.O_RDONLY);
     const temporary = `${await this.stagingFolder(to).catch(closing(source))}/.entrepot-${randomToken()}`;
-    const target = await this.#openRegular(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL).catch(closing(source));
+    const made = await this.#openRegular(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL).catch(closing(source));
+    const target = made.fd;
     try {
       await copyContent(source, target);
       await this.rename(temporary, to, { replace: true });
@@ -201,6 +210,19 @@ export class LocalStorage implements StorageBackend {
     return { total: blocks * bsize, free: bavail * bsize };
   }
 
+  async stage(path: string, prefix: string): Promise<StagedFile> {
+    const folder = await this.stagingFolder(path);
+    const begin = () => beginUpload(this.confinement, path, `${folder}/${prefix}-${uuidv7()}`);
+    try {
+      return await begin();
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw failure(error);
+      // Either the directory of `path` is missing, or somebody removed the staging folder, of which the hub keeps a descriptor.
+      await this.staging.make(folder).catch(rethrow);
+      return begin().catch(rethrow);
+    }
+  }
+
   stagingFolder(path: string): Promise<string> {
     return this.staging.folderFor(path).catch(rethrow);
   }
@@ -213,11 +235,20 @@ export class LocalStorage implements StorageBackend {
     return join(this.root, path);
   }
 
-  async syncDirectory(path: string): Promise<void> {
-    const fd = await this.#at(path, at => openDescriptor(at.path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW), true);
-    await syncDescriptor(fd)
-      .catch(rethrow)
-      .finally(() => closeDescriptor(fd));
+  syncDirectory(path: string): Promise<void> {
+    return this.#at(
+      path,
+      async at => {
+        const fd = await openDescriptor(at.path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+        try {
+          await syncDescriptor(fd);
+        } finally {
+          // Nothing is left to flush, so this does not wait.
+          closeSync(fd);
+        }
+      },
+      true,
+    );
   }
 
   async close(): Promise<void> {
@@ -238,7 +269,7 @@ export class LocalStorage implements StorageBackend {
     }
   }
 
-  async #openStaged(path: string, flags: OpenFlags): Promise<number> {
+  async #openStaged(path: string, flags: OpenFlags): Promise<Regular> {
     const folder = parentOf(path);
     try {
       return await this.#openRegular(path, openBits(flags));
@@ -250,26 +281,47 @@ export class LocalStorage implements StorageBackend {
     }
   }
 
-  #openRegular(path: string, flags: number): Promise<number> {
-    return this.#at(
-      path,
-      async at => {
-        const fd = await openDescriptor(at.path, flags | CAREFULLY, FILE_MODE);
-        // What was just made is a file; anything else has to be looked at.
-        if (flags & constants.O_EXCL) return fd;
-        const type = await statDescriptor(fd).then(stats => describe('', stats)?.type, closing(fd));
-        if (type === 'file') return fd;
-        await closeDescriptor(fd);
-        throw type === 'directory' ? new HubError('is-a-directory', 'Is a directory') : notAFile();
-      },
-      true,
-    );
+  async #openRegular(path: string, flags: number): Promise<Regular> {
+    const open = (at: Place) => openRegular(at, flags);
+    // Only an open that makes and changes nothing can be undone.
+    if (flags & (constants.O_CREAT | constants.O_TRUNC)) return this.#at(path, open, true);
+    return this.#look(path, open, ({ fd }) => closeDescriptor(fd), true);
+  }
+
+  /** Like #at, for what changes nothing: in a directory that was walked to a moment ago it is done while the way is confirmed. */
+  async #look<T>(path: string, look: (at: Place) => Promise<T>, discard: (seen: T) => unknown, follow = false): Promise<T> {
+    const early = follow && this.realPath ? undefined : this.confinement.early(path);
+    if (early) {
+      const [seen, confirmed] = await Promise.allSettled([look(early.at), early.confirmed]);
+      early.at.release();
+      const right = confirmed.status === 'fulfilled' && confirmed.value;
+      if (right && seen.status === 'fulfilled') return seen.value;
+      if (right) throw failure((seen as PromiseRejectedResult).reason);
+      if (seen.status === 'fulfilled') await discard(seen.value);
+    }
+    return this.#at(path, look, follow);
   }
 
   async #truncate(path: string, size: number): Promise<void> {
     const handle = await this.open(path, { write: true });
     await handle.truncate?.(size).finally(() => handle.close());
   }
+}
+
+/** A regular file that is open; `opened` is missing for one that was just made. */
+interface Regular {
+  readonly fd: number;
+  readonly opened: FileInfo | undefined;
+}
+
+async function openRegular(at: Place, flags: number): Promise<Regular> {
+  const fd = await openDescriptor(at.path, flags | CAREFULLY, FILE_MODE);
+  // What was just made is a file; anything else has to be looked at.
+  if (flags & constants.O_EXCL) return { fd, opened: undefined };
+  const opened = await statDescriptor(fd).then(stats => describe(at.name, stats), closing(fd));
+  if (opened?.type === 'file') return { fd, opened };
+  await closeDescriptor(fd);
+  throw opened?.type === 'directory' ? new HubError('is-a-directory', 'Is a directory') : notAFile();
 }
 
 async function changeAttributes(at: Place, held: Held, { mtime, atime, mode, uid, gid, follow }: FileAttributes): Promise<void> {

@@ -79,6 +79,12 @@ export interface StorageBackend {
   /** Total and free bytes of the underlying store. */
   space?(): Promise<{ readonly total: number; readonly free: number }>;
   /**
+   * Begins the file that will be at `path` once it is published; until then nobody sees it. `prefix` begins the name of its
+   * temporary, which lies in one of stagingFolders(). Where a file is there already, the new one gets its mode. Throws
+   * 'not-found' when the directory of `path` is missing. Absent: the hub does the same by open() and rename().
+   */
+  stage?(path: string, prefix: string): Promise<StagedFile>;
+  /**
    * The folder in which an unfinished upload of `path` is kept, made when missing, from which rename() to `path` is
    * one atomic step. Absent: '/.entrepot', which the hub makes itself.
    */
@@ -115,6 +121,8 @@ export interface StorageFeatures {
 
 /** An open file. Reads and writes may overlap; close() and abort() are called last, exactly one of them, once. */
 export interface StorageHandle {
+  /** What the file was when it was opened, where the backend knows that at no cost. */
+  readonly opened?: FileInfo | undefined;
   /** Fills `target` from `position`; resolves to the bytes read, 0 at the end of the file. */
   read(target: Uint8Array, position: number): Promise<number>;
   /** Writes all of `data` at `position`. `data` may be reused once the promise settles. */
@@ -132,6 +140,20 @@ export interface StorageHandle {
   close(): Promise<void>;
   /** Gives up; leaves no new file behind where `atomicWrites` is true. Never throws. */
   abort(): Promise<void>;
+}
+
+/** A file in the making: written like any other, then published or aborted instead of closed, exactly one of them, once. */
+export interface StagedFile extends StorageHandle {
+  /** Its path within the storage until it is published: after a crash, one that is still there was not. */
+  readonly temporary: string;
+  /** What was at the path when it was begun, a link as itself; undefined when nothing was. */
+  readonly existing: FileInfo | undefined;
+  /**
+   * Puts the file in its place in one atomic step; `replace: false` throws 'already-exists' when something is there. When it
+   * throws, nothing has changed, and abort() follows. Where the file was sync()ed before, its directory is flushed too; that
+   * this failed cannot undo the step, so it is what the promise then resolves to.
+   */
+  publish(options: { readonly replace: boolean }): Promise<unknown>;
 }
 
 /** A kind of backend, as an extension registers it. */

@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { openLocalStorage } from '#backends/local/local.js';
 import { createLogger } from '#core/log.js';
+import type { StorageBackend } from '#core/storage/backend.js';
 import { get, namesIn, put, REPLACE, refuses } from '../conformance/storage-case.js';
 import { localStorage } from './local-storage.js';
 
@@ -83,7 +84,7 @@ test('stages on the file system of the target, and finds that folder again after
     t.log(`does not apply: this user cannot mount (${String(error).split('\n')[0]})`);
     return t.pass();
   }
-  t.teardown(() => execFileSync('umount', [join(root, 'mounted')]));
+  unmountAtEnd(t, storage, join(root, 'mounted'));
   await storage.mkdir!('/mounted/deep');
   t.is(await storage.stagingFolder!('/mounted/deep/file'), '/mounted/.entrepot');
   t.is(await storage.stagingFolder!('/file'), '/.entrepot');
@@ -105,7 +106,7 @@ test('stages beside a bind mount of the same device, where the device alone woul
     t.log(`does not apply: this user cannot mount (${String(error).split('\n')[0]})`);
     return t.pass();
   }
-  t.teardown(() => execFileSync('umount', [join(root, 'bound')]));
+  unmountAtEnd(t, storage, join(root, 'bound'));
   t.is(await storage.stagingFolder!('/bound/file'), '/bound/.entrepot');
   await put(storage, '/bound/.entrepot/upload', 'x', REPLACE);
   await storage.rename!('/bound/.entrepot/upload', '/bound/file', { replace: true });
@@ -137,7 +138,7 @@ test('says that there is no space left on a full disk, and goes on when there is
     t.log(`does not apply: this user cannot mount (${String(error).split('\n')[0]})`);
     return t.pass();
   }
-  t.teardown(() => execFileSync('umount', [join(root, 'small')]));
+  unmountAtEnd(t, storage, join(root, 'small'));
   const handle = await storage.open('/small/a', REPLACE);
   await t.throwsAsync(handle.write(new Uint8Array(1_000_000), 0), { code: 'unavailable', message: 'No space left on the storage' });
   await handle.abort();
@@ -176,3 +177,24 @@ test('refuses a handle that was closed, whose number may stand for another file'
   t.is((await other.stat()).size, 0);
   await other.close();
 });
+
+/** Directories that the storage holds, if only for a moment, keep a file system busy: it is closed first. */
+function unmountAtEnd(t: ExecutionContext, storage: StorageBackend, mounted: string): void {
+  t.teardown(async () => {
+    await storage.close?.();
+    execFileSync('umount', [mounted]);
+  });
+}
+
+/** A directory that was just used stays open for a few seconds; an administrator would try again, too. */
+async function unmount(path: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      execFileSync('umount', [path], { stdio: 'pipe' });
+      return;
+    } catch (error) {
+      if (tries === 50) throw error;
+      await new Promise(resolve => setTimeout(resolve, 200));
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import { constants, unlink } from 'node:fs';
+import type { FileInfo, StagedFile } from '#core/api.js';
+import type { Confinement, Place } from './confine.js';
+import { changeMode, LocalHandle, SETTABLE_MODE } from './handle.js';
+import { describe } from './info.js';
+import { closeDescriptor, errnoOf, failure, openDescriptor, renameEntry, statEntry, syncData, syncDescriptor } from './io.js';
+import { moveWithoutReplacing } from './links.js';
+
+const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** Mode of a file that a client makes. */
+export const FILE_MODE = 0o640;
+
+interface Begun {
+  readonly fd: number;
+  /** Where the file is made. */
+  readonly staging: Place;
+  /** Where it will be. Its directory stays held from now on: a file that is open stays in the directory that it was opened in. */
+  readonly target: Place;
+  readonly temporary: string;
+  readonly existing: FileInfo | undefined;
+}
+
+/** Begins an upload of `path` at `temporary`. Throws an errno, 'not-found' or 'not-a-directory'. */
+export async function beginUpload(confinement: Confinement, path: string, temporary: string): Promise<LocalUpload> {
+  const staging = await confinement.enter(temporary);
+  try {
+    const early = confinement.early(path);
+    const begun = early && (await begin(staging, early.at, temporary, early.confirmed));
+    return new LocalUpload(begun ?? (await begin(staging, await confinement.enter(path), temporary))!);
+  } catch (error) {
+    staging.release();
+    throw error;
+  }
+}
+
+/** Makes the file and looks at its place at the same time. Undefined, with nothing left behind, when the place is not `confirmed`. */
+async function begin(
+  staging: Place,
+  target: Place,
+  temporary: string,
+  confirmed: Promise<boolean> = Promise.resolve(true),
+): Promise<Begun | undefined> {
+  const [made, seen, right] = await Promise.allSettled([openDescriptor(staging.path, NEW_FILE, FILE_MODE), lookAt(target), confirmed]);
+  if (made.status === 'fulfilled' && seen.status === 'fulfilled' && right.status === 'fulfilled' && right.value) {
+    const existing = seen.value;
+    if (existing?.type === 'file' && existing.mode !== undefined && existing.mode !== FILE_MODE)
+      await changeMode(made.value, existing.mode & SETTABLE_MODE).catch(() => undefined);
+    return { fd: made.value, staging, target, temporary, existing };
+  }
+  if (made.status === 'fulfilled') await discard(made.value, staging);
+  target.release();
+  if (right.status === 'fulfilled' && !right.value) return undefined;
+  throw made.status === 'rejected' ? made.reason : (seen as PromiseRejectedResult).reason;
+}
+
+async function lookAt(target: Place): Promise<FileInfo | undefined> {
+  try {
+    return describe(target.name, await statEntry(target.path));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function discard(fd: number, staging: Place): Promise<void> {
+  await closeDescriptor(fd).catch(() => undefined);
+  await new Promise<void>(resolve => unlink(staging.path, () => resolve()));
+}
+
+/** A file that is written under a temporary name, and renamed to its own in one step. */
+export class LocalUpload extends LocalHandle implements StagedFile {
+  readonly temporary: string;
+  readonly existing: FileInfo | undefined;
+  #directory: number | undefined;
+
+  constructor(private readonly begun: Begun) {
+    super(begun.target.name, begun.fd);
+    this.temporary = begun.temporary;
+    this.existing = begun.existing;
+  }
+
+  override async sync(): Promise<void> {
+    const [flushed, directory] = await Promise.allSettled([
+      syncData(this.begun.fd),
+      this.#directory ?? openDescriptor(`${this.begun.target.parent.path}/.`, DIRECTORY),
+    ]);
+    if (directory.status === 'fulfilled') this.#directory = directory.value;
+    if (flushed.status === 'rejected') throw failure(flushed.reason);
+    if (directory.status === 'rejected') throw failure(directory.reason);
+  }
+
+  async publish({ replace }: { readonly replace: boolean }): Promise<unknown> {
+    const { staging, target } = this.begun;
+    // What was flushed is safe whatever close() says; otherwise a late failure to write must be heard before the file is seen.
+    const closing = this.close();
+    if (this.#directory === undefined) await closing;
+    try {
+      if (replace) await renameEntry(staging.path, target.path);
+      else await moveWithoutReplacing(staging.path, target.path, 'file');
+    } catch (error) {
+      throw failure(error);
+    } finally {
+      await closing.catch(() => undefined);
+    }
+    const unflushed = this.#directory === undefined ? undefined : await syncDescriptor(this.#directory).catch(failure);
+    this.#release();
+    return unflushed;
+  }
+
+  override async abort(): Promise<void> {
+    await super.abort();
+    await new Promise<void>(resolve => unlink(this.begun.staging.path, () => resolve()));
+    this.#release();
+  }
+
+  #release(): void {
+    this.begun.staging.release();
+    this.begun.target.release();
+    if (this.#directory !== undefined) void closeDescriptor(this.#directory).catch(() => undefined);
+    this.#directory = undefined;
+  }
+}
