@@ -24,13 +24,26 @@ export function addressWithin(address: string, ranges: readonly string[]): boole
   });
 }
 
-/** Throws 'invalid-request' unless `range` is an address or a range in CIDR notation. */
+/** Throws 'invalid-request' unless `range` is an address or a range in CIDR notation. IPv4 has four decimal parts; an IPv4-mapped range is taken as IPv4. */
 export function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
-  try {
-    if (range.includes('/')) return ipaddr.parseCIDR(range);
-    const address = ipaddr.process(range);
-    return [address, address.kind() === 'ipv4' ? 32 : 128];
-  } catch (error) {
-    throw new HubError('invalid-request', `'${range}' is neither an address nor a range such as 10.0.0.0/8`, { cause: error });
-  }
+  const [text, bits, rest] = range.split('/');
+  if (text === undefined || rest !== undefined || !isPlainAddress(text)) throw notARange(range);
+  const given = ipaddr.parse(text);
+  const length = bits === undefined ? lengthOf(given) : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+  if (!(length <= lengthOf(given))) throw notARange(range);
+  if (given instanceof ipaddr.IPv6 && given.isIPv4MappedAddress() && length >= 96) return [given.toIPv4Address(), length - 96];
+  return [given, length];
+}
+
+/** No octal or shortened IPv4, which programs read differently, and no zone. */
+function isPlainAddress(text: string): boolean {
+  return text.includes(':') ? ipaddr.IPv6.isValid(text) && !text.includes('%') : ipaddr.IPv4.isValidFourPartDecimal(text);
+}
+
+function lengthOf(address: ipaddr.IPv4 | ipaddr.IPv6): number {
+  return address.kind() === 'ipv4' ? 32 : 128;
+}
+
+function notARange(range: string): HubError {
+  return new HubError('invalid-request', `'${range}' is neither an address nor a range such as 10.0.0.0/8`);
 }

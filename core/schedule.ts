@@ -1,6 +1,9 @@
 import { injectable } from 'tsyringe';
 import { Coordinator } from './cluster/coordinator.js';
+import { HubError } from './errors.js';
 import type { Logger } from './log.js';
+
+const MAX_INTERVAL_MS = 2 ** 31 - 1;
 
 interface Task {
   readonly name: string;
@@ -18,8 +21,13 @@ export class Schedule {
 
   constructor(private readonly coordinator: Coordinator) {}
 
-  /** Runs `run` every `intervalMs` from start() on. A run that fails is logged, and the next one comes in its time. */
+  /**
+   * Runs `run` every `intervalMs` from start() on. A run that fails is logged, and the next one comes in its time.
+   * Throws 'invalid-request' for an interval under 1 ms or over 2^31 - 1 ms, of which timers would make 1 ms.
+   */
   every(intervalMs: number, name: string, run: (signal: AbortSignal) => Promise<void>): void {
+    if (!(intervalMs >= 1 && intervalMs <= MAX_INTERVAL_MS))
+      throw new HubError('invalid-request', `The interval of task '${name}' is not between 1 ms and 24 days`);
     this.#tasks.push({ name, intervalMs, run });
   }
 
@@ -48,7 +56,7 @@ export class Schedule {
     const lease = await this.coordinator.acquire(`task/${name}`, 1);
     if (!lease) return;
     try {
-      await run(this.#stopping.signal);
+      if (!this.#stopping.signal.aborted) await run(this.#stopping.signal);
     } finally {
       await lease.release();
     }

@@ -61,6 +61,17 @@ export class Defence {
   async failed(remoteAddress: string): Promise<void> {
     const group = addressGroup(remoteAddress);
     const failures = await this.coordinator.count(`failed-logins/${group}`, this.limits.failedLoginsWindow);
-    if (failures >= this.limits.failedLogins) this.#blockedUntil.set(group, performance.now() + this.limits.failedLoginsWindow);
+    if (failures < this.limits.failedLogins) return;
+    this.#forgetPast();
+    this.#blockedUntil.set(group, performance.now() + this.limits.failedLoginsWindow);
+  }
+
+  /** Blocks are as long as each other and kept in the order in which they end. */
+  #forgetPast(): void {
+    const now = performance.now();
+    for (const [group, until] of this.#blockedUntil) {
+      if (until > now) return;
+      this.#blockedUntil.delete(group);
+    }
   }
 }

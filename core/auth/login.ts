@@ -1,15 +1,19 @@
-import type { User, UserRepository } from '../db/users.js';
-import { HubError, toHubError } from '../errors.js';
+import type { UserRepository } from '../db/users.js';
+import { type ErrorCode, HubError, toHubError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { Guards } from '../guards.js';
 import type { Logger } from '../log.js';
-import { addressWithin, canonicalAddress } from '../net.js';
+import { canonicalAddress } from '../net.js';
+import { refusalOf } from './account.js';
 import { type Authenticators, type Credential, holdsKey, type LoginAttempt } from './authenticators.js';
 import type { Admission, Defence } from './defence.js';
 import type { Session, SessionRegistry } from './session.js';
 
 /** What a client that may not come in is told, whatever the reason: it must not learn which users exist. */
 const REFUSED = 'Login failed';
+
+/** Failures that say nothing about the account: the client sees them as they are. */
+const SHOWN: ReadonlySet<ErrorCode> = new Set(['permission-denied', 'rate-limited', 'too-many-sessions', 'unavailable']);
 
 /** Lets users in: the order of checks is here, and nowhere else. */
 export class LoginService {
@@ -49,7 +53,8 @@ export class LoginService {
     } catch (error) {
       const failure = toHubError(error);
       await this.#refused(known, failure);
-      throw failure.code === 'authentication-failed' ? new HubError('authentication-failed', REFUSED, { cause: failure }) : failure;
+      if (SHOWN.has(failure.code)) throw failure;
+      throw new HubError(failure.code === 'authentication-failed' ? 'authentication-failed' : 'unavailable', REFUSED, { cause: failure });
     }
   }
 
@@ -60,7 +65,8 @@ export class LoginService {
     const recognised = await this.authenticators.recognise(attempt);
     if (!recognised) throw new HubError('authentication-failed', await this.#explain(attempt));
     const { user, method } = recognised;
-    requireActive(user, attempt);
+    const refusal = refusalOf(user, attempt);
+    if (refusal !== undefined) throw new HubError('authentication-failed', refusal);
     await this.guards.ask('login', { user: user.username, protocol, remoteAddress });
     const session = await this.sessions.create(user, { protocol, remoteAddress, tls: attempt.tls ?? true });
     try {
@@ -96,12 +102,4 @@ export class LoginService {
     if (credentials.some(({ kind }) => kind === 'public-key')) return 'The key is not known';
     return user.hasPassword ? 'Wrong password' : 'The user has no password';
   }
-}
-
-function requireActive(user: User, { protocol, remoteAddress }: LoginAttempt): void {
-  const refuse = (reason: string) => new HubError('authentication-failed', reason);
-  if (user.status === 'disabled') throw refuse('The user is disabled');
-  if (user.expiresAt !== undefined && user.expiresAt <= Date.now()) throw refuse('The user has expired');
-  if (user.protocols.length > 0 && !user.protocols.includes(protocol)) throw refuse(`The user may not use ${protocol}`);
-  if (user.addresses.length > 0 && !addressWithin(remoteAddress, user.addresses)) throw refuse('The user may not log in from this address');
 }

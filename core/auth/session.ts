@@ -1,6 +1,6 @@
 import { Coordinator, type Lease } from '../cluster/coordinator.js';
 import { type User, UserRepository } from '../db/users.js';
-import { HubError } from '../errors.js';
+import { HubError, toHubError } from '../errors.js';
 import { EventBus } from '../events/bus.js';
 import { uuidv7 } from '../ids.js';
 import type { Logger } from '../log.js';
@@ -13,6 +13,7 @@ import { ROOT } from '../vfs/path.js';
 import { Policy } from '../vfs/policy.js';
 import { SessionScope, type VfsServices } from '../vfs/scope.js';
 import { VirtualFileSystem } from '../vfs/virtual-file-system.js';
+import { refusalOf } from './account.js';
 
 /** A logged-in client. */
 export interface Session {
@@ -34,13 +35,14 @@ export interface SessionLimits {
   readonly idle: number;
 }
 
-const IDLE_CHECK_MS = 5_000;
+const CHECK_MS = 5_000;
 
 /** The sessions of this process. */
 export class SessionRegistry {
   readonly #open = new Map<string, OpenSession>();
   readonly #stopListening: (() => void)[];
-  readonly #idleTimer: NodeJS.Timeout;
+  readonly #checkTimer: NodeJS.Timeout;
+  #closed = false;
 
   constructor(
     private readonly coordinator: Coordinator,
@@ -53,12 +55,15 @@ export class SessionRegistry {
   ) {
     this.#stopListening = [
       coordinator.listen('session.end', ({ session, reason }) => void this.#open.get(session)?.end(reason)),
-      coordinator.listen('records.changed', ({ table, id }) => table === 'users' && this.#userChanged(id)),
+      coordinator.listen('records.changed', ({ table, id }) => void (table === 'users' && this.#userChanged(id))),
     ];
-    this.#idleTimer = setInterval(() => this.#endIdle(), Math.min(IDLE_CHECK_MS, limits.idle)).unref();
+    this.#checkTimer = setInterval(() => this.#endOverdue(), Math.min(CHECK_MS, limits.idle)).unref();
   }
 
-  /** Opens a session within the limits. Throws 'too-many-sessions', naming which limit is reached. */
+  /**
+   * Opens a session within the limits. Throws 'too-many-sessions', naming which limit is reached; 'authentication-failed' when the
+   * user's record has changed since `user` was read, and no longer lets him in; 'unavailable' when the hub stops.
+   */
   async create(user: User, client: Pick<SessionInfo, 'protocol' | 'remoteAddress' | 'tls'>): Promise<Session> {
     const info: SessionInfo = { id: uuidv7(), user: user.username, ...client, startedAt: new Date().toISOString() };
     const ending = new AbortController();
@@ -77,6 +82,7 @@ export class SessionRegistry {
     );
     this.#open.set(info.id, session);
     await this.#makeHome(user);
+    await this.#catchUp(session);
     return session;
   }
 
@@ -98,8 +104,9 @@ export class SessionRegistry {
 
   /** Ends every session of this process, and resolves when they have ended. */
   async endAll(reason: string): Promise<void> {
+    this.#closed = true;
     for (const stop of this.#stopListening) stop();
-    clearInterval(this.#idleTimer);
+    clearInterval(this.#checkTimer);
     await Promise.allSettled([...this.#open.values()].map(session => session.end(reason)));
   }
 
@@ -114,15 +121,18 @@ export class SessionRegistry {
       [`sessions/address/${addressGroup(scope.info.remoteAddress)}`, this.limits.sessionsPerAddress, 'Too many sessions from this address'],
     ] as const;
     const leases: Lease[] = [];
-    for (const [group, limit, refusal] of wanted) {
-      const lease = await this.coordinator.acquire(group, limit, () => snapshot(scope));
-      if (!lease) {
-        await Promise.all(leases.map(held => held.release()));
-        throw new HubError('too-many-sessions', refusal);
+    try {
+      for (const [group, limit, refusal] of wanted) {
+        const lease = await this.coordinator.acquire(group, limit, () => snapshot(scope));
+        if (!lease) throw new HubError('too-many-sessions', refusal);
+        leases.push(lease);
       }
-      leases.push(lease);
+      if (this.#closed) throw new HubError('unavailable', 'The hub stops');
+      return leases;
+    } catch (error) {
+      await Promise.allSettled(leases.map(held => held.release()));
+      throw error;
     }
-    return leases;
   }
 
   /** The home is made with the user; this is for one whose storage came later, and a storage that is down must not keep the user out of the others. */
@@ -136,19 +146,55 @@ export class SessionRegistry {
     }
   }
 
+  /** What was changed while the user logged in was told to sessions that were open then, and not to this one. */
+  async #catchUp(session: OpenSession): Promise<void> {
+    const user = await this.users.find(session.user.id).catch(() => undefined);
+    if (user && user.version !== session.user.version) this.#apply(session, user);
+    if (session.signal.aborted) throw new HubError('authentication-failed', String(session.signal.reason));
+  }
+
+  /** Never rejects. */
   async #userChanged(id: string | undefined): Promise<void> {
-    const affected = [...this.#open.values()].filter(session => id === undefined || session.user.id === id);
-    for (const session of affected) {
-      const user = await this.users.find(session.user.id).catch(() => session.user);
-      const reason = !user ? 'The user was removed' : user.status === 'disabled' ? 'The user was disabled' : undefined;
-      if (reason || !user) void session.end(reason);
-      else session.apply(user, new Policy(user.permissions, user.patterns), this.#mounts(user));
+    const affected = new Map<string, OpenSession[]>();
+    for (const session of this.#open.values()) {
+      const userId = session.user.id;
+      if (id !== undefined && userId !== id) continue;
+      const sessions = affected.get(userId);
+      if (sessions) sessions.push(session);
+      else affected.set(userId, [session]);
+    }
+    for (const [userId, sessions] of affected) {
+      try {
+        const user = await this.users.find(userId);
+        for (const session of sessions) {
+          if (user) this.#apply(session, user);
+          else void session.end('The user was removed');
+        }
+      } catch (error) {
+        this.log.error({ err: error, user: sessions[0]!.info.user }, 'a change of a user could not be read; his sessions go on as before');
+      }
     }
   }
 
-  #endIdle(): void {
-    const limit = Date.now() - this.limits.idle;
-    for (const session of this.#open.values()) if (session.scope.lastActivity < limit) void session.end('Idle for too long');
+  /** Goes by the new record from now on; one that lets the user in no longer, or cannot be understood, ends the session. */
+  #apply(session: OpenSession, user: User): void {
+    if (user.version < session.user.version) return;
+    try {
+      const refusal = refusalOf(user, session.info);
+      if (refusal !== undefined) void session.end(refusal);
+      else session.apply(user, new Policy(user.permissions, user.patterns), this.#mounts(user));
+    } catch (error) {
+      this.log.error({ err: error, user: user.username }, 'the record of a user cannot be used; his sessions end');
+      void session.end(toHubError(error).message);
+    }
+  }
+
+  #endOverdue(): void {
+    const now = Date.now();
+    for (const session of this.#open.values()) {
+      if (session.scope.lastActivity < now - this.limits.idle) void session.end('Idle for too long');
+      else if (session.user.expiresAt !== undefined && session.user.expiresAt <= now) void session.end('The user has expired');
+    }
   }
 }
 

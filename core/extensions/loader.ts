@@ -45,7 +45,7 @@ export function requireCompatible({ key, extension }: LoadedExtension): void {
 
 /** What a start says of an extension that cannot be used. */
 export function refusal(key: string, what: string, cause?: unknown): HubError {
-  return new HubError('invalid-request', `Extension '${key}' ${what}`, { cause });
+  return new HubError('invalid-request', `Extension '${key}' ${oneLine(what)}`, { cause });
 }
 
 async function importModule(key: string, directories: readonly string[]): Promise<{ readonly default?: unknown }> {
@@ -55,13 +55,11 @@ async function importModule(key: string, directories: readonly string[]): Promis
   } catch (error) {
     const { code, message } = error as { code?: string; message?: string };
     const missing = code === 'ERR_MODULE_NOT_FOUND' && (file === undefined || !existsSync(file));
-    throw refusal(
-      key,
-      missing
-        ? `is not installed: run 'npm install ${key}' beside the configuration, or give its path`
-        : `could not be loaded: ${message ?? String(error)}`,
-      error,
-    );
+    if (!missing) throw refusal(key, `could not be loaded: ${message ?? String(error)}`, error);
+    const advice = isPath(key)
+      ? `is not there: ${file} does not exist`
+      : `is not installed: run 'npm install ${key}' beside the configuration, or give its path`;
+    throw refusal(key, advice, error);
   }
 }
 
@@ -84,18 +82,31 @@ function findPackage(name: string, directories: readonly string[]): string | und
   return undefined;
 }
 
-/** The file that a package offers: by Node's own rules where they find it, otherwise its `import` export. */
+/** The file that a package offers to an import: its `exports`, otherwise `main`, otherwise index.js. */
 function entryOf(directory: string): string {
   const manifest = join(directory, 'package.json');
   if (!existsSync(manifest)) return join(directory, 'index.js');
   const { name, exports, main } = JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string; exports?: unknown; main?: string };
-  const offered = (exports as Record<string, unknown> | undefined)?.['.'] ?? exports;
-  const chosen =
-    typeof offered === 'string'
-      ? offered
-      : ((offered as { import?: unknown; default?: unknown } | undefined)?.import ??
-        (offered as { default?: unknown } | undefined)?.default);
-  if (typeof chosen === 'string') return join(directory, chosen);
+  const chosen = importedOf((exports as Record<string, unknown> | undefined)?.['.'] ?? exports);
+  if (chosen !== undefined) return join(directory, chosen);
   if (main !== undefined) return join(directory, main);
   return name === undefined ? join(directory, 'index.js') : createRequire(manifest).resolve(directory);
+}
+
+/** What `exports` gives to an import in Node: the first condition that holds, however deep. */
+function importedOf(exported: unknown): string | undefined {
+  if (typeof exported === 'string') return exported;
+  if (typeof exported !== 'object' || exported === null) return undefined;
+  for (const [condition, value] of Object.entries(exported)) {
+    const chosen = ['node', 'import', 'default'].includes(condition) ? importedOf(value) : undefined;
+    if (chosen !== undefined) return chosen;
+  }
+  return undefined;
+}
+
+function oneLine(text: string): string {
+  return text
+    .trim()
+    .split(/\s*\n\s*/)
+    .join(' ');
 }

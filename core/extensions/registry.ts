@@ -46,7 +46,11 @@ export class ExtensionRegistry {
       throw refusal(key, `is named '${extension.name}', and an extension of that name is already loaded`);
     this.#names.add(extension.name);
     try {
-      extension.register(this.#host(extension.name), options);
+      const result: unknown = extension.register(this.#host(extension.name), options);
+      if (result instanceof Promise) {
+        result.catch(() => undefined);
+        throw new HubError('invalid-request', 'register() is asynchronous; what has to wait belongs into onStart()');
+      }
     } catch (error) {
       throw refusal(key, `could not be registered: ${error instanceof Error ? error.message : String(error)}`, error);
     }

@@ -7,7 +7,9 @@ import type { SessionScope } from './scope.js';
 /** The entries of the directory at `location` in batches: mount points added, hidden and reserved names left out. Throws 'not-found' or 'not-a-directory'. */
 export async function* listDirectory(scope: SessionScope, location: Location): AsyncGenerator<readonly FileInfo[]> {
   const mounted = new Set(scope.mounts.namesBelow(location.path));
-  const placeholders = [...mounted].map(name => scope.mounts.placeholder(childOf(location.path, name)));
+  const placeholders = [...mounted]
+    .filter(name => !scope.policy.hidesName(location.path, name))
+    .map(name => scope.mounts.placeholder(childOf(location.path, name)));
   if (placeholders.length > 0) yield placeholders;
   try {
     for await (const batch of location.backend.list(location.storagePath)) {

@@ -6,6 +6,8 @@ import type { SessionScope } from './scope.js';
 
 /** A place, and what is there; `info` is absent when nothing is. */
 export interface FoundEntry {
+  /** The path that was looked up; where a link was followed, `location` is another one. */
+  readonly asked: VirtualPath;
   readonly location: Location;
   readonly info: FileInfo | undefined;
 }
@@ -33,12 +35,12 @@ export async function entryAt(
   const location = asked.backend.realPath ? await throughParents(scope, asked) : asked;
   const { backend, storagePath } = location;
   const info = await (backend.lstat ? backend.lstat(storagePath) : backend.stat(storagePath)).catch(absent);
-  if (!info) return { location, info: scope.mounts.isPlaceholder(path) ? scope.mounts.placeholder(path) : undefined };
-  if (info.type !== 'symlink' || !follow) return { location, info };
+  if (!info) return { asked: path, location, info: scope.mounts.isPlaceholder(path) ? scope.mounts.placeholder(path) : undefined };
+  if (info.type !== 'symlink' || !follow) return { asked: path, location, info };
   const target = await backend.realPath?.(storagePath).catch(absent);
   const real = target === undefined ? undefined : revealed(scope, location, target);
   if (!real) throw new HubError('not-found', 'No such file or directory');
-  return { location: real, info: await backend.stat(real.storagePath).catch(absent) };
+  return { asked: path, location: real, info: await backend.stat(real.storagePath).catch(absent) };
 }
 
 /** The same, when something is there. Throws 'not-found'. */

@@ -43,7 +43,7 @@ export class MountTable {
 
   /** Where `path` is kept. Throws 'not-found' when no mount holds it, or what opening the storage throws. */
   async locate(path: VirtualPath): Promise<Location> {
-    const entry = this.#entries.find(candidate => isWithin(path, candidate.path));
+    const entry = this.#holding(path);
     if (!entry) throw new HubError('not-found', 'No such file or directory');
     entry.backend ??= await this.open(entry.storage);
     return {
@@ -58,7 +58,9 @@ export class MountTable {
 
   /** The virtual path that a path of the same storage has for this user, through the mount of `location`; undefined when that mount does not show it. */
   reveal(location: Location, storagePath: string): VirtualPath | undefined {
-    return isWithin(storagePath, location.base) ? rebase(storagePath, location.base, location.mountPath) : undefined;
+    if (!isWithin(storagePath, location.base)) return undefined;
+    const path = rebase(storagePath, location.base, location.mountPath);
+    return this.#holding(path)?.path === location.mountPath ? path : undefined;
   }
 
   /** Whether `path` is a mount point other than the root, or a directory that exists only because one lies below it. */
@@ -81,5 +83,9 @@ export class MountTable {
   /** Whether `path` or a directory above it, up to the root, is where a mount lies below: an absent one is then shown all the same. */
   isPlaceholder(path: VirtualPath): boolean {
     return path === ROOT || this.#entries.some(entry => entry.path !== ROOT && isWithin(parentOf(entry.path), path));
+  }
+
+  #holding(path: VirtualPath): Entry | undefined {
+    return this.#entries.find(candidate => isWithin(path, candidate.path));
   }
 }

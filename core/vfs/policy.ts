@@ -2,7 +2,7 @@ import type { NamePattern, Permissions, Right } from '../db/users.js';
 import { RIGHTS } from '../db/users.js';
 import { HubError } from '../errors.js';
 import { compileGlob } from '../glob.js';
-import { isWithin, nameOf, parentOf, RESERVED_NAME, ROOT, segmentsOf, type VirtualPath } from './path.js';
+import { isWithin, nameOf, parentOf, RESERVED_NAME, ROOT, segmentsOf, type VirtualPath, virtualPath } from './path.js';
 
 /** One right that a verb needs: any of `rights`, at the directory named by `at`. */
 interface Need {
@@ -45,20 +45,26 @@ interface Names {
   readonly denies: (name: string) => boolean;
 }
 
-/** What a user may do where: pure, made from the user's record. */
+const NONE: ReadonlySet<Right> = new Set();
+
+/** What a user may do where: pure, made from the user's record. Throws 'invalid-request' for a path or a pattern that cannot be read. */
 export class Policy {
   readonly #exact = new Map<string, ReadonlySet<Right>>();
   readonly #patterns: { readonly segments: readonly ((segment: string) => boolean)[]; readonly rights: ReadonlySet<Right> }[] = [];
   readonly #names: readonly Names[];
+  /** Segments of the longest key: no directory deeper than that is looked at by itself. */
+  readonly #depth: number;
 
   constructor(permissions: Permissions, names: readonly NamePattern[]) {
-    for (const [key, rights] of Object.entries(permissions)) {
+    const keys = Object.entries(permissions).map(([key, rights]) => [virtualPath(key), rights] as const);
+    this.#depth = Math.max(0, ...keys.map(([key]) => segmentsOf(key).length));
+    for (const [key, rights] of keys) {
       const granted = new Set<Right>(rights.includes('*') ? RIGHTS : (rights as readonly Right[]));
       if (/[*?]/.test(key)) this.#patterns.push({ segments: segmentsOf(key).map(segment => compileGlob(segment)), rights: granted });
       else this.#exact.set(key, granted);
     }
     this.#names = names
-      .map(({ path, allow, deny, hidden }) => ({ path, hidden, allows: anyOf(allow, true), denies: anyOf(deny, false) }))
+      .map(({ path, allow, deny, hidden }) => ({ path: virtualPath(path), hidden, allows: anyOf(allow, true), denies: anyOf(deny, false) }))
       .sort((a, b) => b.path.length - a.path.length);
   }
 
@@ -77,6 +83,7 @@ export class Policy {
 
   /** Whether a segment of `path` is a name that this user must not know of. The hub's own reserved name always is. */
   hides(path: VirtualPath): boolean {
+    if (this.#names.length === 0) return segmentsOf(path).some(isReserved);
     let directory: string = ROOT;
     for (const segment of segmentsOf(path)) {
       if (this.hidesName(directory, segment)) return true;
@@ -87,7 +94,7 @@ export class Policy {
 
   /** The same for one name in a directory that is itself not hidden. `isFile` applies the list of allowed names too. */
   hidesName(directory: string, name: string, isFile = false): boolean {
-    if (name === RESERVED_NAME) return true;
+    if (isReserved(name)) return true;
     const names = this.#namesIn(directory);
     if (!names?.hidden) return false;
     return names.denies(name) || (isFile && !names.allows(name));
@@ -109,21 +116,26 @@ export class Policy {
   }
 
   #rightsIn(directory: VirtualPath): ReadonlySet<Right> {
-    for (let path = directory; ; path = parentOf(path)) {
-      const exact = this.#exact.get(path);
+    const segments = segmentsOf(directory);
+    for (let depth = Math.min(segments.length, this.#depth); depth >= 0; depth--) {
+      const exact = this.#exact.get(`/${segments.slice(0, depth).join('/')}`);
       if (exact) return exact;
-      const segments = segmentsOf(path);
       const wild = this.#patterns.find(
-        pattern => pattern.segments.length === segments.length && pattern.segments.every((matches, i) => matches(segments[i]!)),
+        pattern => pattern.segments.length === depth && pattern.segments.every((matches, i) => matches(segments[i]!)),
       );
       if (wild) return wild.rights;
-      if (path === ROOT) return new Set();
     }
+    return NONE;
   }
 
   #namesIn(directory: string): Names | undefined {
     return this.#names.find(({ path }) => isWithin(directory, path));
   }
+}
+
+/** Whatever its case: a storage may not tell cases apart. */
+function isReserved(name: string): boolean {
+  return name.length === RESERVED_NAME.length && name.toLowerCase() === RESERVED_NAME;
 }
 
 function anyOf(patterns: readonly string[], whenEmpty: boolean): (name: string) => boolean {

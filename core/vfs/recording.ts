@@ -41,7 +41,8 @@ export async function recordOperation(scope: SessionScope, services: VfsServices
   try {
     await operation.operate();
   } catch (error) {
-    await pending.drop();
+    // Kept after all, it is judged at the next start: nothing has changed at its place.
+    await pending.drop().catch((err: unknown) => services.log.warn({ err, type, path: location.path }, 'an event could not be dropped'));
     throw toHubError(error);
   }
   if (services.durable) await flushDirectories([location, operation.target], services);

@@ -25,6 +25,7 @@ export class VfsServices {
 /** One session, as its files see it: who, what it may do, and what it has open. */
 export class SessionScope {
   readonly #transfers = new Set<Transfer>();
+  readonly #opening = new Set<Promise<Transfer>>();
   #lastActivity = Date.now();
 
   /** `policy` and `mounts` are replaced when an admin changes the user: the next operation goes by them. */
@@ -46,10 +47,21 @@ export class SessionScope {
     this.#lastActivity = Date.now();
   }
 
-  /** Counts an open file. Throws 'unavailable' when the session has `limit` of them. */
-  add(transfer: Transfer, limit: number): void {
-    if (this.#transfers.size >= limit) throw new HubError('unavailable', 'Too many open files in this session');
-    this.#transfers.add(transfer);
+  /** Opens a file by `open` and counts it until it is removed. Throws 'unavailable' when the session has `limit` of them, 'aborted' when it ends meanwhile. */
+  async open(limit: number, open: () => Promise<Transfer>): Promise<Transfer> {
+    this.touch();
+    if (this.#transfers.size + this.#opening.size >= limit) throw new HubError('unavailable', 'Too many open files in this session');
+    const opening = open();
+    this.#opening.add(opening);
+    try {
+      const transfer = await opening;
+      this.#transfers.add(transfer);
+      // Whoever ends the session waits for what is being opened, and aborts it.
+      this.touch();
+      return transfer;
+    } finally {
+      this.#opening.delete(opening);
+    }
   }
 
   remove(transfer: Transfer): void {
@@ -69,6 +81,7 @@ export class SessionScope {
 
   /** Aborts everything that is open; resolves when nothing is. */
   async abortAll(reason: string): Promise<void> {
+    await Promise.allSettled(this.#opening);
     await Promise.allSettled([...this.#transfers].map(transfer => transfer.abort(reason)));
   }
 }

@@ -32,6 +32,7 @@ export class Transfer {
   #failure: HubError | undefined;
   #end: Promise<void> | undefined;
   #closed = false;
+  #keepsTemporary = false;
 
   constructor(
     private readonly scope: SessionScope,
@@ -45,9 +46,9 @@ export class Transfer {
     this.#changed = plan?.kind !== 'direct' ? plan !== undefined : plan.changed;
   }
 
-  /** Whether what is written is invisible to others until close(). */
+  /** Whether what is written is invisible to others, and may still become visible. */
   get isStaged(): boolean {
-    return this.plan?.kind === 'staged';
+    return this.plan?.kind === 'staged' && !this.#end;
   }
 
   /** What the admin sees of it, now. */
@@ -147,7 +148,10 @@ export class Transfer {
     }
   }
 
-  /** Commits an upload: when this resolves, the file is in place and its event is recorded. When it throws, nothing was published. */
+  /**
+   * Commits an upload: when this resolves, the file is in place and its event is recorded. When it throws, nothing was published;
+   * 'aborted' when abort() came first. May be repeated.
+   */
   close(): Promise<void> {
     this.#end ??= this.#close();
     return this.#end;
@@ -155,10 +159,14 @@ export class Transfer {
 
   /** Drops the transfer; safe to call twice and after close(), which it lets finish. Never throws. */
   abort(reason: unknown = 'aborted'): Promise<void> {
-    if (!this.#end) {
-      this.#end = this.#giveUp(reason instanceof Error ? reason.message : String(reason));
-    }
+    this.#end ??= this.#abort(reason instanceof Error ? reason.message : String(reason));
     return this.#end.catch(() => undefined);
+  }
+
+  /** Rejects at its end: a close() that comes later must not be taken for a success. */
+  async #abort(reason: string): Promise<never> {
+    await this.#giveUp(reason);
+    throw new HubError('aborted', 'The transfer was aborted');
   }
 
   async #close(): Promise<void> {
@@ -201,18 +209,28 @@ export class Transfer {
         await this.#closeHandle();
       }
     } catch (error) {
-      // Before the temporary is removed: recovery reads "temporary gone" as "it happened".
-      await (await preparing.catch(() => undefined))?.drop();
+      await this.#dropEvent(await preparing.catch(() => undefined));
       throw error;
     }
     (await preparing).settle();
+  }
+
+  /** Comes before the temporary is removed: recovery reads "temporary gone" as "it happened". */
+  async #dropEvent(pending: PendingEvent | undefined): Promise<void> {
+    try {
+      await pending?.drop();
+    } catch (error) {
+      this.#keepsTemporary = true;
+      this.#warn(error, 'the event of a failed upload could not be dropped; its temporary stays until the next start');
+    }
   }
 
   async #publishStaged(plan: Extract<WritePlan, { kind: 'staged' }>, preparing: Promise<PendingEvent>): Promise<void> {
     const { backend, storagePath } = this.location;
     // The flush of the file and the commit of the event do not depend on each other, and both must be done before the file appears.
     await settleBoth(this.#flush(), preparing);
-    await backend.rename!(plan.temporary, storagePath, { replace: plan.mayReplace });
+    const replace = plan.mayReplace && this.scope.policy.allows('replace', this.path);
+    await backend.rename!(plan.temporary, storagePath, { replace });
     // The file is in place: a directory that cannot be flushed is worth a warning, never a "failed" for a file that all can see.
     if (this.services.durable)
       await backend
@@ -240,7 +258,8 @@ export class Transfer {
   async #askPublish(plan: WritePlan, size: number): Promise<void> {
     if (!this.services.guards.has('publish')) return;
     const { backend, storagePath } = this.location;
-    const localPath = backend.localPath?.(plan.kind === 'staged' ? plan.temporary : storagePath);
+    // What a native plan has written is nowhere to be seen yet.
+    const localPath = plan.kind === 'native' ? undefined : backend.localPath?.(plan.kind === 'staged' ? plan.temporary : storagePath);
     await this.services.guards.ask('publish', {
       session: this.scope.info,
       path: this.path,
@@ -251,12 +270,19 @@ export class Transfer {
   }
 
   async *#content(): AsyncGenerator<Uint8Array> {
-    for (let position = 0; ; ) {
-      const chunk = Buffer.allocUnsafe(CONTENT_CHUNK_BYTES);
-      const count = await this.handle.read(chunk, position);
-      if (count === 0) return;
-      position += count;
-      yield chunk.subarray(0, count);
+    const { backend, storagePath } = this.location;
+    // A file that is written in place may be open for writing only.
+    const second = this.plan?.kind === 'direct' && !this.flags.read ? await backend.open(storagePath, { read: true }) : undefined;
+    try {
+      for (let position = 0; ; ) {
+        const chunk = Buffer.allocUnsafe(CONTENT_CHUNK_BYTES);
+        const count = await (second ?? this.handle).read(chunk, position);
+        if (count === 0) return;
+        position += count;
+        yield chunk.subarray(0, count);
+      }
+    } finally {
+      await second?.close();
     }
   }
 
@@ -265,8 +291,9 @@ export class Transfer {
     this.scope.remove(this);
     if (!this.#closed) await this.handle.abort();
     const { backend } = this.location;
-    if (this.plan?.kind === 'staged') await backend.removeFile?.(this.plan.temporary).catch(() => undefined);
+    if (this.plan?.kind === 'staged' && !this.#keepsTemporary) await backend.removeFile?.(this.plan.temporary).catch(() => undefined);
     if (this.plan?.kind === 'direct' && !this.plan.before) await backend.removeFile?.(this.location.storagePath).catch(() => undefined);
+    if (this.plan && !this.#changed && this.#read === 0) return;
     const type = this.plan && this.#changed ? 'upload.failed' : 'download.failed';
     const bytes = type === 'upload.failed' ? this.#written : this.#read;
     await this.services.bus

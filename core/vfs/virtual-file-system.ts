@@ -3,9 +3,9 @@ import type { FileAttributes, FileInfo, HashAlgorithm, OpenFlags } from '../stor
 import { copyContent, digest } from './content.js';
 import { listDirectory } from './listing.js';
 import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
-import type { Location } from './mounts.js';
 import { openForPlan } from './opening.js';
 import { isWithin, nameOf, parentOf, ROOT, type VirtualPath, virtualPath } from './path.js';
+import type { Verb } from './policy.js';
 import { type Operation, recordOperation } from './recording.js';
 import type { SessionScope, VfsServices } from './scope.js';
 import { requireAttributeRights, Transfer } from './transfer.js';
@@ -44,23 +44,23 @@ export class VirtualFileSystem {
     const directory = this.#enter(path);
     this.scope.policy.require('list', directory);
     const { location, info } = await entryAt(this.scope, directory);
+    this.scope.policy.require('list', location.path);
     if (info && info.type !== 'directory') throw new HubError('not-a-directory', 'Not a directory');
     yield* listDirectory(this.scope, location);
   }
 
   /** Opens a file for random access. The transfer counts against limits until it is closed or aborted. */
   async open(path: string, flags: OpenFlags): Promise<Transfer> {
-    const wanted = this.#enter(path);
-    this.scope.policy.requireFileName(wanted);
-    const found = await entryAt(this.scope, wanted);
+    const found = await entryAt(this.scope, this.#enter(path));
     const { location, info } = found;
-    if (info?.type === 'directory') throw new HubError('is-a-directory', 'Is a directory');
+    this.#requireFileNames(found);
     if (!info && !flags.create) {
-      this.scope.policy.require(flags.read ? 'read' : 'replace', location.path);
+      this.#require(flags.read ? 'read' : 'replace', found);
       throw new HubError('not-found', 'No such file or directory');
     }
-    if (flags.read && info) this.scope.policy.require('read', location.path);
-    if (flags.write) this.scope.policy.require(info ? 'replace' : 'create', location.path);
+    if (flags.read && info) this.#require('read', found);
+    if (flags.write) this.#require(info ? 'replace' : 'create', found);
+    if (info?.type === 'directory' || this.scope.mounts.isFixed(location.path)) throw new HubError('is-a-directory', 'Is a directory');
     if (info && flags.create && flags.exclusive) throw new HubError('already-exists', 'Already exists');
     if (flags.write)
       await this.services.guards.ask('upload', { session: this.scope.info, path: location.path, replaces: info !== undefined });
@@ -70,8 +70,9 @@ export class VirtualFileSystem {
 
   /** Creates one directory. Throws 'already-exists', or 'not-found' when the parent is missing. */
   async mkdir(path: string): Promise<void> {
-    const { location, info } = await this.#entry(path);
-    this.scope.policy.require('create-directory', location.path);
+    const found = await this.#entry(path);
+    this.#require('create-directory', found);
+    const { location, info } = found;
     const mkdir = capability(location.backend.mkdir, 'directories').bind(location.backend);
     if (info) throw new HubError('already-exists', 'Already exists');
     await this.#record({
@@ -84,9 +85,11 @@ export class VirtualFileSystem {
 
   /** Removes a file or link, never a directory. */
   async removeFile(path: string): Promise<void> {
-    const { location, info } = requireEntry(await this.#entry(path));
-    this.scope.policy.require('remove-file', location.path);
+    const found = await this.#entry(path);
+    this.#require('remove-file', found);
+    const { location, info } = requireEntry(found);
     if (info.type === 'directory') throw new HubError('is-a-directory', 'Is a directory');
+    this.#requireFileNames(found);
     const remove = capability(location.backend.removeFile, 'removal').bind(location.backend);
     await this.services.guards.ask('delete', { session: this.scope.info, path: location.path });
     const proof = { at: location, before: info.etag ?? '*' };
@@ -95,8 +98,9 @@ export class VirtualFileSystem {
 
   /** Removes an empty directory. Throws 'directory-not-empty'. */
   async removeDirectory(path: string): Promise<void> {
-    const { location, info } = requireEntry(await this.#entry(path));
-    this.scope.policy.require('remove-directory', location.path);
+    const found = await this.#entry(path);
+    this.#require('remove-directory', found);
+    const { location, info } = requireEntry(found);
     if (info.type !== 'directory') throw new HubError('not-a-directory', 'Not a directory');
     if (this.scope.mounts.isFixed(location.path)) throw new HubError('permission-denied', 'A mount point cannot be removed');
     const remove = capability(location.backend.removeDirectory, 'removal').bind(location.backend);
@@ -111,12 +115,13 @@ export class VirtualFileSystem {
 
   /** Moves an entry. Throws 'already-exists' unless `overwrite` allows to replace a file, and 'unsupported' between two storages. */
   async rename(from: string, to: string, { overwrite = false }: { readonly overwrite?: boolean } = {}): Promise<void> {
-    const { location, info } = requireEntry(await this.#entry(from));
+    const source = await this.#entry(from);
     const target = await this.#entry(to);
-    this.#requireMovable(location, target.location, info.type === 'directory');
+    this.#requireMovable(source, target);
+    const { location, info } = requireEntry(source);
     if (location.path !== target.location.path && target.info) {
       if (!overwrite) throw new HubError('already-exists', 'Already exists');
-      this.scope.policy.require('replace-target', location.path, target.location.path);
+      this.#require('replace-target', source, target);
     }
     if (location.backend !== target.location.backend) throw new HubError('unsupported', 'Cannot move between two storages');
     const rename = capability(location.backend.rename, 'renaming').bind(location.backend);
@@ -134,11 +139,13 @@ export class VirtualFileSystem {
 
   /** Copies a file on the server, also between storages. Throws 'already-exists' unless `overwrite` is set. */
   async copy(from: string, to: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
-    const source = requireEntry(await entryAt(this.scope, this.#enter(from)));
+    const found = await entryAt(this.scope, this.#enter(from));
     const target = await entryAt(this.scope, this.#enter(to));
+    this.#require(target.info ? 'copy-over' : 'copy', found, target);
+    const source = requireEntry(found);
     if (source.info.type === 'directory' || target.info?.type === 'directory') throw new HubError('is-a-directory', 'Is a directory');
-    this.scope.policy.require(target.info ? 'copy-over' : 'copy', source.location.path, target.location.path);
-    for (const { path } of [source.location, target.location]) this.scope.policy.requireFileName(path);
+    this.#requireFileNames(source, target);
+    this.#requireNoMount(target);
     if (source.location.path === target.location.path) throw new HubError('invalid-request', 'Source and target are the same file');
     if (target.info && !options.overwrite) throw new HubError('already-exists', 'Already exists');
     await this.services.guards.ask('download', { session: this.scope.info, path: source.location.path });
@@ -149,7 +156,7 @@ export class VirtualFileSystem {
       target: target.location,
       extra: { target: target.location.path },
       proof: { at: target.location, before: target.info?.etag ?? (target.info ? '*' : '') },
-      operate: () => copyContent(source.location, target.location, this.services),
+      operate: () => copyContent(this.scope, source.location, target, this.services),
     });
   }
 
@@ -161,19 +168,22 @@ export class VirtualFileSystem {
       const open = this.scope.uploading(found.location.path);
       if (open) return open.setAttributes(attributes);
     }
-    const { location } = requireEntry(found);
-    requireAttributeRights(this.scope, location.path, attributes);
+    for (const place of new Set([found.location.path, found.asked])) requireAttributeRights(this.scope, place, attributes);
+    const { location, info } = requireEntry(found);
+    if (info.type !== 'directory') this.#requireFileNames(found);
     if (attributes.size !== undefined)
       await this.services.guards.ask('upload', { session: this.scope.info, path: location.path, replaces: true });
-    await capability(location.backend.setAttributes, 'attributes').call(location.backend, location.storagePath, attributes);
+    await inStorage(capability(location.backend.setAttributes, 'attributes').call(location.backend, location.storagePath, attributes));
   }
 
   /** Makes `to` a second name of the file at `from`, in the same storage. */
   async link(from: string, to: string): Promise<void> {
-    const source = requireEntry(await this.#entry(from));
+    const found = await this.#entry(from);
     const target = await this.#entry(to);
-    this.scope.policy.require('link', source.location.path, target.location.path);
-    for (const { path } of [source.location, target.location]) this.scope.policy.requireFileName(path);
+    this.#require('link', found, target);
+    const source = requireEntry(found);
+    this.#requireFileNames(source, target);
+    this.#requireNoMount(target);
     if (source.info.type !== 'file') throw new HubError('permission-denied', 'Only a file can have a second name');
     if (target.info) throw new HubError('already-exists', 'Already exists');
     if (source.location.backend !== target.location.backend) throw new HubError('unsupported', 'Cannot link between two storages');
@@ -190,10 +200,13 @@ export class VirtualFileSystem {
 
   /** Makes a symbolic link at `path`. A target outside what its mount shows is refused with 'permission-denied'. */
   async symlink(target: string, path: string): Promise<void> {
-    const { location, info } = await this.#entry(path);
+    const found = await this.#entry(path);
+    const { location, info } = found;
     const goal = virtualPath(target.startsWith('/') ? target : `${parentOf(location.path)}/${target}`);
     this.scope.policy.require('symlink', location.path, goal);
-    this.scope.policy.requireFileName(location.path);
+    this.scope.policy.require('symlink', found.asked, goal);
+    this.#requireFileNames(found);
+    this.#requireNoMount(found);
     if (info) throw new HubError('already-exists', 'Already exists');
     const aim = await locate(this.scope, goal);
     if (aim.backend !== location.backend || aim.mountPath !== location.mountPath || this.scope.policy.hides(goal))
@@ -210,10 +223,12 @@ export class VirtualFileSystem {
 
   /** Where the link at `path` leads, as this session sees it. Throws 'not-found' for one that leads out of what it may see. */
   async readlink(path: string): Promise<string> {
-    const { location, info } = requireEntry(await this.#entry(path));
-    this.scope.policy.require('stat', location.path);
+    const found = await this.#entry(path);
+    this.#require('stat', found);
+    const { location, info } = requireEntry(found);
+    this.#requireFileNames(found);
     if (info.type !== 'symlink') throw new HubError('invalid-request', 'Not a link');
-    const target = await capability(location.backend.readlink, 'links').call(location.backend, location.storagePath);
+    const target = await inStorage(capability(location.backend.readlink, 'links').call(location.backend, location.storagePath));
     const absolute = virtualPath(target.startsWith('/') ? target : `${parentOf(location.storagePath as VirtualPath)}/${target}`);
     const shown = this.scope.mounts.reveal(location, absolute);
     if (!shown || this.scope.policy.hides(shown)) throw new HubError('not-found', 'No such file or directory');
@@ -222,30 +237,39 @@ export class VirtualFileSystem {
 
   /** Digest in lower-case hex, read from the file when the backend does not keep one. */
   async checksum(path: string, algorithm: HashAlgorithm): Promise<string> {
-    const { location, info } = requireEntry(await entryAt(this.scope, this.#enter(path)));
-    this.scope.policy.requireFileName(location.path);
-    this.scope.policy.require('read', location.path);
+    const found = await entryAt(this.scope, this.#enter(path));
+    this.#requireFileNames(found);
+    this.#require('read', found);
+    const { location, info } = requireEntry(found);
     if (info.type !== 'file') throw new HubError('is-a-directory', 'Is a directory');
     await this.services.guards.ask('download', { session: this.scope.info, path: location.path });
-    return (await location.backend.checksum?.(location.storagePath, algorithm)) ?? digest(location, algorithm);
+    return inStorage(
+      (async () => (await location.backend.checksum?.(location.storagePath, algorithm)) ?? digest(this.scope, location, algorithm))(),
+    );
   }
 
   /** Total and free bytes of the storage at `path`. Throws 'unsupported' where it has no such figure. */
   async space(path: string): Promise<{ readonly total: number; readonly free: number }> {
     const location = await locate(this.scope, this.#enter(path));
     this.scope.policy.require('stat', location.path);
-    return capability(location.backend.space, 'space').call(location.backend);
+    return inStorage(capability(location.backend.space, 'space').call(location.backend));
   }
 
   async #describe(path: string, follow: boolean): Promise<FileInfo> {
     const wanted = this.#enter(path);
-    if (wanted !== ROOT && !this.scope.mounts.isFixed(wanted) && !this.scope.policy.allows('list', wanted))
-      this.scope.policy.require('stat', wanted);
-    const { location, info } = follow ? await entryAt(this.scope, wanted) : await this.#entry(path);
+    this.#requireSight(wanted);
+    const { location, info } = await entryAt(this.scope, wanted, { follow });
+    this.#requireSight(location.path);
     const known = info ?? (await this.scope.uploading(location.path)?.stat());
-    if (!known || (known.type === 'file' && this.scope.policy.hidesName(parentOf(wanted), nameOf(wanted), true)))
+    const hidden = (place: VirtualPath) => this.scope.policy.hidesName(parentOf(place), nameOf(place), true);
+    if (!known || (known.type !== 'directory' && (hidden(wanted) || hidden(location.path))))
       throw new HubError('not-found', 'No such file or directory');
     return { ...known, name: nameOf(wanted) };
+  }
+
+  #requireSight(path: VirtualPath): void {
+    if (path !== ROOT && !this.scope.mounts.isFixed(path) && !this.scope.policy.allows('list', path))
+      this.scope.policy.require('stat', path);
   }
 
   /** What is at `path`, a link as itself. */
@@ -260,38 +284,56 @@ export class VirtualFileSystem {
     return wanted;
   }
 
-  async #begin({ location, info }: FoundEntry, flags: OpenFlags): Promise<Transfer> {
-    const mayReplace = !flags.exclusive && (info !== undefined || this.scope.policy.allows('replace', location.path));
-    const request = { flags, existing: info, mayReplace, stagingPrefix: this.services.stagingPrefix };
-    const { handle, plan } = await openForPlan(location, request).catch((error: unknown) => {
-      throw toHubError(error);
+  #begin({ location, info }: FoundEntry, flags: OpenFlags): Promise<Transfer> {
+    const request = { flags, existing: info, mayReplace: !flags.exclusive, stagingPrefix: this.services.stagingPrefix };
+    return this.scope.open(this.services.maxOpenFiles, async () => {
+      const { handle, plan } = await inStorage(openForPlan(location, request));
+      return new Transfer(this.scope, this.services, location, handle, flags, plan);
     });
-    const transfer = new Transfer(this.scope, this.services, location, handle, flags, plan);
-    try {
-      this.scope.add(transfer, this.services.maxOpenFiles);
-    } catch (error) {
-      await transfer.abort(error);
-      throw error;
-    }
-    return transfer;
   }
 
-  #requireMovable(source: Location, target: Location, isDirectory: boolean): void {
-    const { policy, mounts } = this.scope;
-    policy.require(isDirectory ? 'rename-directory' : 'rename-file', source.path, target.path);
-    if (!isDirectory) {
-      policy.requireFileName(source.path);
-      policy.requireFileName(target.path);
-      return;
+  /** Where a link leads from the place that was asked for to another one, both must allow it. */
+  #require(verb: Verb, found: FoundEntry, target: FoundEntry = found): void {
+    this.scope.policy.require(verb, found.location.path, target.location.path);
+    this.scope.policy.require(verb, found.asked, target.asked);
+  }
+
+  #requireFileNames(...entries: readonly FoundEntry[]): void {
+    for (const { asked, location } of entries) {
+      this.scope.policy.requireFileName(asked);
+      this.scope.policy.requireFileName(location.path);
     }
-    if (mounts.isFixed(source.path)) throw new HubError('permission-denied', 'A mount point cannot be moved');
+  }
+
+  #requireNoMount({ location }: FoundEntry): void {
+    if (this.scope.mounts.isFixed(location.path)) throw new HubError('permission-denied', 'A mount point cannot be replaced');
+  }
+
+  #requireMovable(from: FoundEntry, to: FoundEntry): void {
+    const { policy, mounts } = this.scope;
+    const [source, target] = [from.location, to.location];
+    const isDirectory = from.info?.type === 'directory';
+    this.#require(isDirectory ? 'rename-directory' : 'rename-file', from, to);
+    if (!isDirectory) this.#requireFileNames(from, to);
+    if (isDirectory && mounts.isFixed(source.path)) throw new HubError('permission-denied', 'A mount point cannot be moved');
     if (source.path === target.path) return;
+    this.#requireNoMount(to);
+    if (!isDirectory) return;
     if (isWithin(target.path, source.path)) throw new HubError('invalid-request', 'A directory cannot be moved into itself');
     if (!policy.sameRules(source.path, target.path)) throw new HubError('permission-denied', 'Other rules hold at the new place, or below');
   }
 
   #record(operation: Operation): Promise<void> {
     return recordOperation(this.scope, this.services, operation);
+  }
+}
+
+/** What a storage throws, as a HubError. */
+async function inStorage<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw toHubError(error);
   }
 }
 
