@@ -20,6 +20,7 @@ import { Dispatcher } from './events/dispatcher.js';
 import { OutboxEventBus } from './events/outbox-event-bus.js';
 import { EventQueue } from './events/queue.js';
 import { PendingRecovery } from './events/recovery.js';
+import { RuleLoader } from './events/rule-loader.js';
 import { RuleTable } from './events/rules.js';
 import { EventSettings } from './events/settings.js';
 import { SqlEventQueue } from './events/sql-queue.js';
@@ -67,6 +68,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerSingleton(RuleRepository);
   container.registerSingleton(ActionTypes);
   container.registerSingleton(RuleTable);
+  container.registerSingleton(RuleLoader);
   container.registerSingleton(Dispatcher);
   container.registerSingleton(Schedule);
   container.registerSingleton(Passwords);

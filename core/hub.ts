@@ -8,7 +8,6 @@ import { type Configuration, type ConfigurationInput, type ConfiguredProtocol, r
 import { buildContainer } from './container.js';
 import { Database, type Migration } from './db/database.js';
 import { EventRepository } from './db/events.js';
-import { RuleRepository } from './db/rules.js';
 import { SettingsRepository } from './db/settings.js';
 import { StorageRepository } from './db/storages.js';
 import { HubError } from './errors.js';
@@ -16,7 +15,7 @@ import { EventBus } from './events/bus.js';
 import { Dispatcher } from './events/dispatcher.js';
 import { EventQueue } from './events/queue.js';
 import { PendingRecovery } from './events/recovery.js';
-import { RuleTable } from './events/rules.js';
+import { RuleLoader } from './events/rule-loader.js';
 import { EventSettings } from './events/settings.js';
 import { ExtensionRegistry } from './extensions/registry.js';
 import { randomToken } from './ids.js';
@@ -142,7 +141,7 @@ export class Hub {
     const storages = this.get(StorageRepository);
     if ((await storages.list()).length === 0)
       await storages.create({ name: 'data', kind: 'local', options: { root: resolve(this.dataDirectory, 'files') } });
-    this.get(RuleTable).setRules('database', await this.get(RuleRepository).list());
+    await this.get(RuleLoader).start();
   }
 
   /** What a hub that was killed left: events whose operation may or may not have happened, then temporaries that nothing refers to. */
@@ -194,6 +193,7 @@ export class Hub {
         'queue',
         this.get(EventQueue as InjectionToken<EventQueue>).stop(AbortSignal.any([AbortSignal.timeout(QUEUE_GRACE_MS)])),
       );
+    await this.#quietly('rules', this.get(RuleLoader).stop());
     await this.#quietly('events', this.get(EventBus as InjectionToken<EventBus>).flush());
     await this.#quietly('storages', this.get(StorageRegistry).close());
     await this.#quietly('outbound', this.get(Outbound).close());
