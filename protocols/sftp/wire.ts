@@ -34,6 +34,11 @@ export interface WireObserver {
   stalled(): void;
 }
 
+interface Skip {
+  remaining: number;
+  readonly id: number | undefined;
+}
+
 /**
  * The SFTP codec on a raw channel of ssh2: cuts requests out of the stream, passes a WRITE's data on in pieces without
  * gathering it, and gathers the small answers of one turn. It trusts no length, and holds at most one packet, which
@@ -44,7 +49,10 @@ export class Wire {
   #carry: Buffer | undefined;
   #partial: { readonly packet: Buffer; filled: number } | undefined;
   #writeRemaining = 0;
-  #skip: { remaining: number; readonly id: number } | undefined;
+  /** Bytes that follow a WRITE's data in its packet. */
+  #trailing = 0;
+  /** Bytes to pass over, and the malformed WRITE to report after them, if that is why. */
+  #skip: Skip | undefined;
   /** What arrived and must not be looked at yet. */
   #held: Buffer | undefined;
   #paused = false;
@@ -218,11 +226,14 @@ export class Wire {
     if (available < headBytes) return at;
     const tail = at + WRITE_HEAD_BYTES + handleBytes;
     const dataBytes = bytes.readUInt32BE(tail + 8);
-    if (headBytes + dataBytes !== length + 4) return this.#skipWrite(at + headBytes, id, length + 4 - headBytes);
+    const trailing = length + 4 - headBytes - dataBytes;
+    if (trailing < 0) return this.#skipWrite(at + headBytes, id, length + 4 - headBytes);
     const offset = bytes.readUInt32BE(tail) * 0x1_0000_0000 + bytes.readUInt32BE(tail + 4);
     this.observer.writeBegin(id, bytes.subarray(at + WRITE_HEAD_BYTES, tail), offset, dataBytes);
     this.#writeRemaining = dataBytes;
-    if (dataBytes === 0) this.observer.writeEnd();
+    // rclone's last WRITE of a file carries a whole buffer, of which the length names the part that counts.
+    this.#trailing = trailing;
+    if (dataBytes === 0) this.#endWrite();
     return tail + WRITE_TAIL_BYTES;
   }
 
@@ -230,8 +241,13 @@ export class Wire {
     const count = Math.min(this.#writeRemaining, bytes.length - at);
     this.observer.writePiece(bytes.subarray(at, at + count));
     this.#writeRemaining -= count;
-    if (this.#writeRemaining === 0) this.observer.writeEnd();
+    if (this.#writeRemaining === 0) this.#endWrite();
     return at + count;
+  }
+
+  #endWrite(): void {
+    this.observer.writeEnd();
+    if (this.#trailing > 0) this.#skip = { remaining: this.#trailing, id: undefined };
   }
 
   #skipWrite(at: number, id: number, remaining: number): number {
@@ -240,12 +256,12 @@ export class Wire {
     return at;
   }
 
-  #stepSkip(skip: { remaining: number; readonly id: number }, bytes: Buffer, at: number): number {
+  #stepSkip(skip: Skip, bytes: Buffer, at: number): number {
     const count = Math.min(skip.remaining, bytes.length - at);
     skip.remaining -= count;
     if (skip.remaining === 0) {
       this.#skip = undefined;
-      this.observer.writeMalformed(skip.id);
+      if (skip.id !== undefined) this.observer.writeMalformed(skip.id);
     }
     return at + count;
   }

@@ -35,7 +35,6 @@ const ANSWERED: Readonly<Record<string, readonly [type: number, ...parts: Buffer
   'SYMLINK with one path': [FXP.SYMLINK, string('/a')],
   'EXTENDED without a name': [FXP.EXTENDED],
   'WRITE whose data is longer than its packet': [FXP.WRITE, string('xxxx'), u64(0), u32(100_000), Buffer.from('short')],
-  'WRITE whose data is shorter than its packet': [FXP.WRITE, string('xxxx'), u64(0), u32(2), Buffer.from('longer than that')],
   'WRITE with a handle of 5,000 bytes': [FXP.WRITE, string('h'.repeat(5_000)), u64(0), string('x')],
   'WRITE with a handle of 2^32 - 1 bytes': [FXP.WRITE, u32(0xff_ff_ff_ff), Buffer.alloc(40)],
 };
@@ -59,6 +58,17 @@ test('answers a request whose content is cut off, and goes on with the next one'
     t.is((await client.request(type, ...parts)).code, STATUS.BAD_MESSAGE, name);
     t.is((await client.request(FXP.STAT, string('/'))).type, FXP.ATTRS, name);
   }
+});
+
+test('takes what the length of a WRITE names, and passes over what follows in the packet', async t => {
+  const { login } = await startSftp(t);
+  const client = await connect(t, login);
+  const handle = await client.open('/short', CREATE);
+  const rest = Buffer.alloc(40_000, '!');
+  t.is((await client.request(FXP.WRITE, string(handle), u64(0), string('counts'), rest)).code, STATUS.OK);
+  t.is((await client.request(FXP.WRITE, string(handle), u64(6), string(''), rest)).code, STATUS.OK);
+  t.is((await client.close(handle)).code, STATUS.OK);
+  t.is((await client.get('/short')).toString(), 'counts');
 });
 
 test('drops a client that asks before INIT', async t => {
