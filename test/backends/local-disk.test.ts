@@ -185,16 +185,3 @@ function unmountAtEnd(t: ExecutionContext, storage: StorageBackend, mounted: str
     execFileSync('umount', [mounted]);
   });
 }
-
-/** A directory that was just used stays open for a few seconds; an administrator would try again, too. */
-async function unmount(path: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      execFileSync('umount', [path], { stdio: 'pipe' });
-      return;
-    } catch (error) {
-      if (tries === 50) throw error;
-      await new Promise(resolve => setTimeout(resolve, 200));
-    }
-  }
-}
