@@ -135,6 +135,12 @@ test('reaches what the list allows: a range, an address, a mapped spelling of it
   t.is(first!.body, 'body');
 });
 
+test('takes a mapped address for the one that it stands for', async t => {
+  const receiver = await startReceiver(t);
+  const mapped = outbound({ allow: ['127.0.0.1'], resolve: async () => ['::ffff:127.0.0.1'] });
+  t.is((await mapped.request(`http://mapped.example:${receiver.port}/`, GET)).status, 204);
+});
+
 test('allows an address and not its neighbours', async t => {
   await t.throwsAsync(outbound({ allow: ['127.0.0.1', 'fd00::/8'] }).request('http://127.0.0.2:9/', GET), { code: 'permission-denied' });
 });

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { GuardedAction } from '#core/api.js';
@@ -120,11 +120,12 @@ test('refuses while hooks are switched off', async t => {
 
 test('does not wait for hooks of events', async t => {
   const hooks = await hookWith(t, '#!/bin/sh\nexit 0\n');
-  await hooks.write('upload.completed.sh', '#!/bin/sh\nexec sleep 300\n');
+  await hooks.write('upload.completed.sh', '#!/bin/sh\ntouch started\nexec sleep 300\n');
   const fake = registerScript(hooks, { concurrency: 1 });
   const aborting = new AbortController();
   const hanging = fake.action('script').run({ command: 'upload.completed.sh' }, uploadDelivery(), aborting.signal);
-  await t.notThrowsAsync(ask(hooks, { timeoutMs: 60_000 }, UPLOAD, fake));
+  await eventually(async () => (await readdir(hooks.folder)).includes('started'), 'the start of the hook');
+  await t.notThrowsAsync(ask(hooks, { timeoutMs: 20_000 }, UPLOAD, fake));
   aborting.abort();
   await t.throwsAsync(async () => hanging);
 });
