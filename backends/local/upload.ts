@@ -94,7 +94,7 @@ export class LocalUpload extends LocalHandle implements StagedFile {
   async publish({ replace }: { readonly replace: boolean }): Promise<unknown> {
     const { staging, target } = this.begun;
     // What was flushed is safe whatever close() says; otherwise a late failure to write must be heard before the file is seen.
-    const closing = this.close();
+    const closing = super.close();
     if (this.#directory === undefined) await closing;
     try {
       if (replace) await renameEntry(staging.path, target.path);
@@ -109,8 +109,13 @@ export class LocalUpload extends LocalHandle implements StagedFile {
     return unflushed;
   }
 
+  override async close(): Promise<void> {
+    await super.close();
+    this.#release();
+  }
+
   override async abort(): Promise<void> {
-    await super.abort();
+    await super.close().catch(() => undefined);
     await new Promise<void>(resolve => unlink(this.begun.staging.path, () => resolve()));
     this.#release();
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { mkdir, open, realpath, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { StorageBackend } from '#core/storage/backend.js';
@@ -91,3 +91,21 @@ async function resolveThenOpen(root: string): Promise<string | undefined> {
     return undefined;
   }
 }
+
+test.serial('publishes nothing outside in uploads that are begun while a directory and a link change places', async t => {
+  const { storage, root } = await racing(t, 'never');
+  let begun = 0;
+  for (let round = 0; round < 1_500; round++) {
+    await Promise.all(
+      Array.from({ length: 4 }, async (_, index) => {
+        const file = await storage.stage?.(`/a/new-${round}-${index}`, '.entrepot-test').catch(() => undefined);
+        if (!file) return;
+        begun++;
+        await file.publish({ replace: true }).catch(() => file.abort());
+      }),
+    );
+  }
+  t.true(begun > 0, 'the race let no upload begin');
+  t.deepEqual(await readdir(join(root, '..', 'outside')), ['f.txt']);
+  t.deepEqual(await readdir(join(root, '.entrepot')), []);
+});

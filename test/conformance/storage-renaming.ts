@@ -1,4 +1,4 @@
-import { cases, exists, get, namesIn, put, REPLACE, refuses } from './storage-case.js';
+import { bytes, cases, exists, get, namesIn, put, REPLACE, refuses } from './storage-case.js';
 
 const renaming = cases(['rename'], undefined, {
   'gives a file another name': async (t, storage) => {
@@ -149,6 +149,71 @@ const staging = cases(['rename', 'mkdir', 'stagingFolder', 'stagingFolders'], un
   },
 });
 
+const uploads = cases(['stage', 'stagingFolders', 'mkdir'], undefined, {
+  'shows a file that was begun once it is published, and not before': async (t, storage) => {
+    await storage.mkdir('/d');
+    const file = await storage.stage('/d/f', '.entrepot-test');
+    await file.write(bytes('staged'), 0);
+    t.is(file.existing, undefined);
+    t.false(await exists(storage, '/d/f'));
+    t.deepEqual(await namesIn(storage, '/d'), []);
+    t.is(await file.publish({ replace: false }), undefined);
+    t.is(await get(storage, '/d/f'), 'staged');
+    t.false(await exists(storage, file.temporary));
+  },
+  'keeps a file that was begun in a staging folder, under the name that it tells': async (t, storage) => {
+    const file = await storage.stage('/f', '.entrepot-test');
+    const folder = file.temporary.slice(0, file.temporary.lastIndexOf('/'));
+    t.true((await storage.stagingFolders()).includes(folder));
+    t.true(file.temporary.startsWith(`${folder}/.entrepot-test`));
+    t.true(await exists(storage, file.temporary));
+    await file.abort();
+    t.false(await exists(storage, file.temporary));
+    t.false(await exists(storage, '/f'));
+  },
+  'keeps the old file whole until the new one is published, flushed or not': async (t, storage) => {
+    for (const flush of [false, true]) {
+      await put(storage, '/f', 'old content');
+      const before = await storage.stat('/f');
+      const file = await storage.stage('/f', '.entrepot-test');
+      t.deepEqual(file.existing, before);
+      await file.write(bytes('new'), 0);
+      if (flush) await file.sync?.();
+      t.is(await get(storage, '/f'), 'old content');
+      t.is(await file.publish({ replace: true }), undefined);
+      t.is(await get(storage, '/f'), 'new');
+    }
+  },
+  'publishes over nothing when told not to replace': async (t, storage) => {
+    const file = await storage.stage('/f', '.entrepot-test');
+    await file.write(bytes('late'), 0);
+    await put(storage, '/f', 'first');
+    await refuses(t, file.publish({ replace: false }), 'already-exists');
+    await file.abort();
+    t.is(await get(storage, '/f'), 'first');
+    t.false(await exists(storage, file.temporary));
+  },
+  'begins nothing in a directory that is not there, and leaves nothing behind': async (t, storage) => {
+    await refuses(t, storage.stage('/absent/f', '.entrepot-test'), 'not-found');
+    for (const folder of await storage.stagingFolders()) {
+      if (await exists(storage, folder)) t.deepEqual(await namesIn(storage, folder), []);
+    }
+    t.false(await exists(storage, '/absent'));
+  },
+  'begins many files of one directory at once': async (t, storage) => {
+    await storage.mkdir('/d');
+    const names = Array.from({ length: 30 }, (_, index) => `/d/file-${index}`);
+    await Promise.all(
+      names.map(async name => {
+        const file = await storage.stage(name, '.entrepot-test');
+        await file.write(bytes(name), 0);
+        await file.publish({ replace: true });
+      }),
+    );
+    t.deepEqual(await Promise.all(names.map(name => get(storage, name))), names);
+  },
+});
+
 const durable = cases(['syncDirectory', 'mkdir'], undefined, {
   'makes a directory survive a power cut': async (t, storage) => {
     await storage.mkdir('/d');
@@ -159,4 +224,4 @@ const durable = cases(['syncDirectory', 'mkdir'], undefined, {
 });
 
 /** Cases about rename, and what is built on it. */
-export const renamingCases = [...renaming, ...directories, ...staging, ...durable];
+export const renamingCases = [...renaming, ...directories, ...staging, ...uploads, ...durable];
