@@ -59,7 +59,7 @@ export class Clients {
   }
 
   /** Runs lftp's commands over SFTP, logged in, in this home. */
-  lftp(account: Account, commands: string): Promise<Outcome> {
+  async lftp(account: Account, commands: string): Promise<Outcome> {
     const connect = `ssh -a -x ${this.sshOptions(account).join(' ')}`;
     const script = [
       'set cmd:fail-exit yes',
@@ -70,7 +70,9 @@ export class Clients {
       `open -u ${account.user},${account.password ?? 'unused'} -p ${account.port} sftp://127.0.0.1`,
       commands,
     ];
-    return run(tool('lftp'), ['--norc', '-f', '/dev/stdin'], { input: `${script.join('\n')}\n`, env: this.environment(account) });
+    const file = join(this.home, 'lftp.script');
+    await writeFile(file, `${script.join('\n')}\n`);
+    return run(tool('lftp'), ['--norc', '-f', file], { env: this.environment(account) });
   }
 
   /** Runs rclone with a remote called `hub:` for the account. */
@@ -83,8 +85,12 @@ export class Clients {
       RCLONE_CONFIG_HUB_HOST: '127.0.0.1',
       RCLONE_CONFIG_HUB_PORT: String(account.port),
       RCLONE_CONFIG_HUB_USER: account.user,
-      RCLONE_CONFIG_HUB_PASS: obscured.stdout.trim(),
+      ...(account.keyFile === undefined
+        ? { RCLONE_CONFIG_HUB_PASS: obscured.stdout.trim() }
+        : { RCLONE_CONFIG_HUB_KEY_FILE: account.keyFile }),
       RCLONE_CONFIG_HUB_SHELL_TYPE: 'none',
+      // Unless told, rclone takes é and e\u0301 for the same name.
+      RCLONE_NO_UNICODE_NORMALIZATION: 'true',
     };
     return run(tool('rclone'), ['--retries', '1', '--low-level-retries', '1', ...args], { env });
   }
