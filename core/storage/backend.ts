@@ -142,7 +142,7 @@ export interface StorageHandle {
   abort(): Promise<void>;
 }
 
-/** A file in the making: written like any other, then published or aborted instead of closed, exactly one of them, once. */
+/** A file in the making: written like any other, then published or aborted, exactly one of them, once; close() instead leaves the temporary where it is. */
 export interface StagedFile extends StorageHandle {
   /** Its path within the storage until it is published: after a crash, one that is still there was not. */
   readonly temporary: string;

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { toHubError } from '../errors.js';
-import type { HashAlgorithm, StorageHandle } from '../storage/backend.js';
+import type { HashAlgorithm, StorageBackend, StorageHandle } from '../storage/backend.js';
 import type { FoundEntry } from './lookup.js';
 import type { Location } from './mounts.js';
-import { openForPlan } from './opening.js';
+import { openForPlan, type WritePlan } from './opening.js';
 import type { SessionScope, VfsServices } from './scope.js';
+
+type Staged = Extract<WritePlan, { kind: 'staged' }>;
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -23,30 +25,35 @@ export async function copyContent(scope: SessionScope, source: Location, target:
     mayReplace: existing !== undefined,
     stagingPrefix: services.stagingPrefix,
   });
-  const staged = plan?.kind === 'staged' ? plan : undefined;
-  let copy: StorageHandle | undefined = handle;
   try {
-    if (staged && source.backend === backend && backend.copy) {
-      // The backend puts a file of its own in the place of the one that is open.
-      copy = undefined;
-      await handle.close();
-      await backend.copy(source.storagePath, staged.temporary);
-      copy = await backend.open(staged.temporary, { write: true });
-      if (existing?.mode !== undefined) await copy.setAttributes?.({ mode: existing.mode }).catch(() => undefined);
+    if (plan?.kind === 'staged' && source.backend === backend && backend.copy && backend.rename) {
+      await copyWithin(backend, source.storagePath, location.storagePath, plan, services.durable);
     } else {
       await copyThrough(scope, source, handle);
+      if (services.durable) await handle.sync?.();
+      if (plan?.kind === 'staged') await plan.staged.publish({ replace: plan.mayReplace });
+      else await handle.close();
     }
-    if (services.durable) await copy.sync?.();
-    const complete = copy;
-    copy = undefined;
-    await complete.close();
-    if (staged) await backend.rename!(staged.temporary, location.storagePath, { replace: staged.mayReplace });
   } catch (error) {
-    await copy?.abort();
-    const left = staged?.temporary ?? (plan?.kind === 'direct' && !plan.before ? location.storagePath : undefined);
-    if (left !== undefined) await backend.removeFile?.(left).catch(() => undefined);
+    await handle.abort();
+    if (plan?.kind === 'direct' && !plan.before) await backend.removeFile?.(location.storagePath).catch(() => undefined);
     throw toHubError(error);
   }
+}
+
+/** The backend puts a file of its own in the place of the one that was begun. */
+async function copyWithin(backend: StorageBackend, from: string, to: string, plan: Staged, durable: boolean): Promise<void> {
+  const { temporary } = plan.staged;
+  await backend.copy!(from, temporary);
+  const copy = await backend.open(temporary, { write: true });
+  try {
+    if (plan.before?.mode !== undefined) await copy.setAttributes?.({ mode: plan.before.mode }).catch(() => undefined);
+    if (durable) await copy.sync?.();
+  } finally {
+    await copy.close();
+  }
+  await backend.rename!(temporary, to, { replace: plan.mayReplace });
+  await plan.staged.abort();
 }
 
 /** The digest of a file's content, in lower-case hex. Throws 'aborted' when the session ends. */

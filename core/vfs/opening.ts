@@ -1,11 +1,13 @@
-import { HubError } from '../errors.js';
-import { uuidv7 } from '../ids.js';
-import type { FileInfo, OpenFlags, StorageBackend, StorageHandle } from '../storage/backend.js';
-import { ensureDirectory } from '../storage/ensure-directory.js';
+import type { FileInfo, OpenFlags, StagedFile, StorageHandle } from '../storage/backend.js';
 import { orderedHandle } from '../storage/handles.js';
 import type { Location } from './mounts.js';
-import { RESERVED_NAME } from './path.js';
-import type { WritePlan } from './transfer.js';
+import { canStage, stageUpload } from './staging.js';
+
+/** How what is written gets to its place: in one step at close() ('native', 'staged'), or as it arrives ('direct'). */
+export type WritePlan =
+  | { readonly kind: 'native'; readonly before: FileInfo | undefined }
+  | { readonly kind: 'staged'; readonly staged: StagedFile; readonly before: FileInfo | undefined; readonly mayReplace: boolean }
+  | { readonly kind: 'direct'; readonly before: FileInfo | undefined; readonly changed: boolean };
 
 /** A storage handle, and how what is written to it gets to its place; no plan means that it is only read. */
 export interface Opened {
@@ -30,32 +32,17 @@ export interface OpenRequest {
  */
 export async function openForPlan(location: Location, request: OpenRequest): Promise<Opened> {
   const { backend, storagePath } = location;
-  const { flags, existing } = request;
+  const { flags, existing, mayReplace } = request;
   if (!flags.write) return { handle: await backend.open(storagePath, { read: true }), plan: undefined };
   const continues = existing !== undefined && !flags.truncate;
-  if (backend.features.atomicWrites && !continues) {
-    return { handle: await openToWrite(backend, storagePath, flags), plan: { kind: 'native', before: existing } };
-  }
-  if (!continues && backend.rename && backend.removeFile) return openStaged(location, request);
-  const handle = await openToWrite(backend, storagePath, flags);
+  if (!continues && canStage(backend)) return stagedPlan(await stageUpload(location, request.stagingPrefix), existing, mayReplace);
+  const opened = await backend.open(storagePath, flags);
+  const handle = backend.features.randomWrites ? opened : orderedHandle(opened);
+  if (backend.features.atomicWrites && !continues) return { handle, plan: { kind: 'native', before: existing } };
   return { handle, plan: { kind: 'direct', before: existing, changed: !continues } };
 }
 
-async function openStaged({ backend, storagePath }: Location, request: OpenRequest): Promise<Opened> {
-  const folder = backend.stagingFolder ? await backend.stagingFolder(storagePath) : `/${RESERVED_NAME}`;
-  const temporary = `${folder}/${request.stagingPrefix}-${uuidv7()}`;
-  const flags = { read: true, write: true, create: true, exclusive: true };
-  const handle = await openToWrite(backend, temporary, flags).catch(async (error: unknown) => {
-    if (!(error instanceof HubError) || error.code !== 'not-found') throw error;
-    await ensureDirectory(backend, folder);
-    return openToWrite(backend, temporary, flags);
-  });
-  const { existing } = request;
-  if (existing?.mode !== undefined) await handle.setAttributes?.({ mode: existing.mode }).catch(() => undefined);
-  return { handle, plan: { kind: 'staged', temporary, before: existing, mayReplace: request.mayReplace } };
-}
-
-async function openToWrite(backend: StorageBackend, path: string, flags: OpenFlags): Promise<StorageHandle> {
-  const handle = await backend.open(path, flags);
-  return backend.features.randomWrites ? handle : orderedHandle(handle);
+/** What a staged upload is opened as. */
+export function stagedPlan(staged: StagedFile, before: FileInfo | undefined, mayReplace: boolean): Opened {
+  return { handle: staged, plan: { kind: 'staged', staged, before, mayReplace } };
 }

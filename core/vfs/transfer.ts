@@ -5,14 +5,9 @@ import { uuidv7 } from '../ids.js';
 import type { TransferSnapshot } from '../session-info.js';
 import type { FileAttributes, FileInfo, OpenFlags, StorageHandle } from '../storage/backend.js';
 import type { Location } from './mounts.js';
-import { nameOf, parentOf, type VirtualPath } from './path.js';
+import type { WritePlan } from './opening.js';
+import { nameOf, type VirtualPath } from './path.js';
 import type { SessionScope, VfsServices } from './scope.js';
-
-/** How what is written gets to its place: in one step at close() ('native', 'staged'), or as it arrives ('direct'). */
-export type WritePlan =
-  | { readonly kind: 'native'; readonly before: FileInfo | undefined }
-  | { readonly kind: 'staged'; readonly temporary: string; readonly before: FileInfo | undefined; readonly mayReplace: boolean }
-  | { readonly kind: 'direct'; readonly before: FileInfo | undefined; readonly changed: boolean };
 
 const CONTENT_CHUNK_BYTES = 256 * 1024;
 
@@ -25,6 +20,8 @@ export class Transfer {
   readonly path: VirtualPath;
   readonly #startedAt = performance.now();
   #written = 0;
+  /** Where the written file ends, for those that begin empty. */
+  #extent = 0;
   #read = 0;
   #changed: boolean;
   #busy = 0;
@@ -83,7 +80,9 @@ export class Transfer {
     this.#begin();
     try {
       await writePieces(this.handle, pieces, position);
-      for (const piece of pieces) this.#written += piece.length;
+      const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      this.#written += length;
+      this.#extent = Math.max(this.#extent, position + length);
       this.#changed = true;
     } catch (error) {
       throw this.#fail(error);
@@ -128,6 +127,7 @@ export class Transfer {
     this.#begin();
     try {
       await this.handle.truncate(size);
+      this.#extent = size;
       this.#changed = true;
     } catch (error) {
       throw this.#fail(error);
@@ -185,15 +185,16 @@ export class Transfer {
   }
 
   async #finishReading(): Promise<void> {
-    const { size } = await this.handle.stat();
-    await this.#closeHandle();
+    const { size } = this.handle.opened ?? (await this.handle.stat());
+    const closing = this.#closeHandle();
     if (this.#read > 0 || (size === 0 && !this.plan)) {
-      await this.services.bus.publish('download.completed', { ...this.#facts(), size, bytes: this.#read });
+      await settleBoth(this.services.bus.publish('download.completed', { ...this.#facts(), size, bytes: this.#read }), closing);
     }
+    await closing;
   }
 
   async #commit(plan: WritePlan): Promise<void> {
-    const { size } = await this.handle.stat();
+    const size = plan.kind === 'direct' ? (await this.handle.stat()).size : this.#extent;
     await this.#askPublish(plan, size);
     const data = { ...this.#facts(), size, bytes: this.#written, replaced: plan.before !== undefined };
     if (plan.kind === 'direct') {
@@ -226,21 +227,23 @@ export class Transfer {
   }
 
   async #publishStaged(plan: Extract<WritePlan, { kind: 'staged' }>, preparing: Promise<PendingEvent>): Promise<void> {
-    const { backend, storagePath } = this.location;
     // The flush of the file and the commit of the event do not depend on each other, and both must be done before the file appears.
-    await settleBoth(this.#flush(), preparing);
+    await settleBoth(this.services.durable ? plan.staged.sync?.() : undefined, preparing);
     const replace = plan.mayReplace && this.scope.policy.allows('replace', this.path);
-    await backend.rename!(plan.temporary, storagePath, { replace });
-    // The file is in place: a directory that cannot be flushed is worth a warning, never a "failed" for a file that all can see.
-    if (this.services.durable)
-      await backend
-        .syncDirectory?.(parentOf(storagePath as VirtualPath))
-        .catch((error: unknown) => this.#warn(error, 'directory could not be flushed'));
+    this.#closed = true;
+    try {
+      const unflushed = await plan.staged.publish({ replace });
+      // The file is in place: a directory that cannot be flushed is worth a warning, never a "failed" for a file that all can see.
+      if (unflushed) this.#warn(unflushed, 'directory could not be flushed');
+    } catch (error) {
+      this.#closed = false;
+      throw error;
+    }
   }
 
   #proof(plan: Extract<WritePlan, { kind: 'staged' | 'native' }>): OperationProof {
     const { storage, storagePath } = this.location;
-    if (plan.kind === 'staged') return { storage, path: plan.temporary, before: '*' };
+    if (plan.kind === 'staged') return { storage, path: plan.staged.temporary, before: '*' };
     return { storage, path: storagePath, before: plan.before?.etag ?? (plan.before ? '*' : '') };
   }
 
@@ -259,7 +262,8 @@ export class Transfer {
     if (!this.services.guards.has('publish')) return;
     const { backend, storagePath } = this.location;
     // What a native plan has written is nowhere to be seen yet.
-    const localPath = plan.kind === 'native' ? undefined : backend.localPath?.(plan.kind === 'staged' ? plan.temporary : storagePath);
+    const localPath =
+      plan.kind === 'native' ? undefined : backend.localPath?.(plan.kind === 'staged' ? plan.staged.temporary : storagePath);
     await this.services.guards.ask('publish', {
       session: this.scope.info,
       path: this.path,
@@ -289,9 +293,9 @@ export class Transfer {
   async #giveUp(reason: string): Promise<void> {
     await this.#quiet();
     this.scope.remove(this);
-    if (!this.#closed) await this.handle.abort();
+    if (this.#keepsTemporary) await this.handle.close().catch(() => undefined);
+    else if (!this.#closed) await this.handle.abort();
     const { backend } = this.location;
-    if (this.plan?.kind === 'staged' && !this.#keepsTemporary) await backend.removeFile?.(this.plan.temporary).catch(() => undefined);
     if (this.plan?.kind === 'direct' && !this.plan.before) await backend.removeFile?.(this.location.storagePath).catch(() => undefined);
     if (this.plan && !this.#changed && this.#read === 0) return;
     const type = this.plan && this.#changed ? 'upload.failed' : 'download.failed';

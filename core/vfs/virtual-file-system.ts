@@ -3,11 +3,13 @@ import type { FileAttributes, FileInfo, HashAlgorithm, OpenFlags } from '../stor
 import { copyContent, digest } from './content.js';
 import { listDirectory } from './listing.js';
 import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
-import { openForPlan } from './opening.js';
+import type { Location } from './mounts.js';
+import { type Opened, openForPlan, stagedPlan } from './opening.js';
 import { isWithin, nameOf, parentOf, ROOT, type VirtualPath, virtualPath } from './path.js';
 import type { Verb } from './policy.js';
 import { type Operation, recordOperation } from './recording.js';
 import type { SessionScope, VfsServices } from './scope.js';
+import { canStage, stageUpload } from './staging.js';
 import { requireAttributeRights, Transfer } from './transfer.js';
 
 /**
@@ -51,21 +53,19 @@ export class VirtualFileSystem {
 
   /** Opens a file for random access. The transfer counts against limits until it is closed or aborted. */
   async open(path: string, flags: OpenFlags): Promise<Transfer> {
-    const found = await entryAt(this.scope, this.#enter(path));
-    const { location, info } = found;
-    this.#requireFileNames(found);
-    if (!info && !flags.create) {
-      this.#require(flags.read ? 'read' : 'replace', found);
-      throw new HubError('not-found', 'No such file or directory');
+    const asked = this.#enter(path);
+    const location = await locate(this.scope, asked);
+    const { backend } = location;
+    // Where no link has to be followed first, opening tells what is there: one look at the storage instead of two.
+    if (!backend.realPath) {
+      if (!flags.write) return this.#openToRead({ asked, location, info: undefined }, flags);
+      if (flags.create && flags.truncate && canStage(backend)) return this.#openStaged(asked, location, flags);
     }
-    if (flags.read && info) this.#require('read', found);
-    if (flags.write) this.#require(info ? 'replace' : 'create', found);
-    if (info?.type === 'directory' || this.scope.mounts.isFixed(location.path)) throw new HubError('is-a-directory', 'Is a directory');
-    if (info && flags.create && flags.exclusive) throw new HubError('already-exists', 'Already exists');
-    if (flags.write)
-      await this.services.guards.ask('upload', { session: this.scope.info, path: location.path, replaces: info !== undefined });
-    else await this.services.guards.ask('download', { session: this.scope.info, path: location.path });
-    return this.#begin(found, flags);
+    const found = await entryAt(this.scope, asked);
+    if (!flags.write) return this.#openToRead(found, flags);
+    await this.#admitWriting(found, flags);
+    const request = { flags, existing: found.info, mayReplace: !flags.exclusive, stagingPrefix: this.services.stagingPrefix };
+    return this.#transfer(found.location, flags, () => openForPlan(found.location, request));
   }
 
   /** Creates one directory. Throws 'already-exists', or 'not-found' when the parent is missing. */
@@ -284,10 +284,54 @@ export class VirtualFileSystem {
     return wanted;
   }
 
-  #begin({ location, info }: FoundEntry, flags: OpenFlags): Promise<Transfer> {
-    const request = { flags, existing: info, mayReplace: !flags.exclusive, stagingPrefix: this.services.stagingPrefix };
+  async #openToRead(found: FoundEntry, flags: OpenFlags): Promise<Transfer> {
+    const { location, info } = found;
+    this.#requireFileNames(found);
+    this.#require('read', found);
+    if (info?.type === 'directory' || this.scope.mounts.isFixed(location.path)) throw new HubError('is-a-directory', 'Is a directory');
+    await this.services.guards.ask('download', { session: this.scope.info, path: location.path });
+    return this.#transfer(location, flags, async () => ({
+      handle: await location.backend.open(location.storagePath, { read: true }),
+      plan: undefined,
+    }));
+  }
+
+  async #openStaged(asked: VirtualPath, location: Location, flags: OpenFlags): Promise<Transfer> {
+    const { policy } = this.scope;
+    if (!policy.allows('create', asked)) policy.require('replace', asked);
+    policy.requireFileName(asked);
+    if (this.scope.mounts.isFixed(asked)) throw new HubError('is-a-directory', 'Is a directory');
+    return this.#transfer(location, flags, async () => {
+      const staged = await stageUpload(location, this.services.stagingPrefix);
+      try {
+        await this.#admitWriting({ asked, location, info: staged.existing }, flags);
+      } catch (error) {
+        await staged.abort();
+        throw error;
+      }
+      return stagedPlan(staged, staged.existing, !flags.exclusive);
+    });
+  }
+
+  /** Throws unless what is at the place may be written, or made, as `flags` ask. */
+  async #admitWriting(found: FoundEntry, flags: OpenFlags): Promise<void> {
+    const { location, info } = found;
+    this.#requireFileNames(found);
+    if (!info && !flags.create) {
+      this.#require(flags.read ? 'read' : 'replace', found);
+      throw new HubError('not-found', 'No such file or directory');
+    }
+    if (flags.read && info) this.#require('read', found);
+    this.#require(info ? 'replace' : 'create', found);
+    if (info?.type === 'symlink') throw new HubError('not-found', 'No such file or directory');
+    if (info?.type === 'directory' || this.scope.mounts.isFixed(location.path)) throw new HubError('is-a-directory', 'Is a directory');
+    if (info && flags.create && flags.exclusive) throw new HubError('already-exists', 'Already exists');
+    await this.services.guards.ask('upload', { session: this.scope.info, path: location.path, replaces: info !== undefined });
+  }
+
+  #transfer(location: Location, flags: OpenFlags, open: () => Promise<Opened>): Promise<Transfer> {
     return this.scope.open(this.services.maxOpenFiles, async () => {
-      const { handle, plan } = await inStorage(openForPlan(location, request));
+      const { handle, plan } = await inStorage(open());
       return new Transfer(this.scope, this.services, location, handle, flags, plan);
     });
   }
