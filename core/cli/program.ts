@@ -52,6 +52,8 @@ export function buildProgram(context: CliContext): Command {
       writeErr: text => context.errors.write(text),
       getOutHelpWidth: () => context.output.columns ?? 100,
       getErrHelpWidth: () => context.output.columns ?? 100,
+      getOutHasColors: () => useColour(context),
+      getErrHasColors: () => false,
     })
     .showSuggestionAfterError()
     .exitOverride();

@@ -7,6 +7,7 @@ import { EventRepository } from '../db/events.js';
 import { RuleRepository } from '../db/rules.js';
 import { StorageRepository } from '../db/storages.js';
 import { UserRepository } from '../db/users.js';
+import { RuleLoader } from '../events/rule-loader.js';
 import { RuleTable } from '../events/rules.js';
 import { ExtensionRegistry } from '../extensions/registry.js';
 import type { Hub } from '../hub.js';
@@ -25,6 +26,7 @@ export function servicesOf(hub: Hub): OperationServices {
     storageRegistry: hub.get(StorageRegistry),
     rules: hub.get(RuleRepository),
     ruleTable: hub.get(RuleTable),
+    ruleLoader: hub.get(RuleLoader),
     events: hub.get(EventRepository),
     deliveries: hub.get(DeliveryRepository),
     coordinator: hub.get(Coordinator as InjectionToken<Coordinator>),

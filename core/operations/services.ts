@@ -35,6 +35,8 @@ export interface OperationServices {
   readonly storageRegistry: StorageRegistry;
   readonly rules: RuleStore;
   readonly ruleTable: RuleTable;
+  /** Resolves when the changes to rules so far are in effect. */
+  readonly ruleLoader: { current(): Promise<void> };
   readonly events: EventRepository;
   readonly deliveries: DeliveryRepository;
   readonly coordinator: Coordinator;

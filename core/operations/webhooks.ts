@@ -48,6 +48,7 @@ export const webhookOperations = {
       };
       services.ruleTable.check(wanted);
       const rule = await services.rules.create(wanted);
+      await services.ruleLoader.current();
       const warning = await refusal(services, checked);
       return { ...view(rule), secret, ...(warning !== undefined && { warning }) };
     },
@@ -82,6 +83,7 @@ export const webhookOperations = {
   'webhooks.remove': operation(identified, async (services, { id }) => {
     const rule = await find(services, id);
     await services.rules.delete(rule.id);
+    await services.ruleLoader.current();
     return view(rule);
   }),
 
@@ -92,7 +94,7 @@ export const webhookOperations = {
     const secret = newWebhookSecret();
     const previousSecretUntil = Date.now() + ROTATION_MS;
     const options = { ...action.options, secret, previousSecret: action.options.secret, previousSecretUntil };
-    const changed = await services.rules.update(rule.id, { actions: [{ ...action, options }] });
+    const changed = await update(services, rule.id, { actions: [{ ...action, options }] });
     return { ...view(changed), secret, previousSecretUntil };
   }),
 };
@@ -114,7 +116,18 @@ async function find(services: OperationServices, id: string): Promise<Rule> {
 
 async function change(services: OperationServices, id: string, changes: Partial<Pick<Rule, 'enabled'>>): Promise<WebhookView> {
   const rule = await find(services, id);
-  return view(await services.rules.update(rule.id, changes));
+  return view(await update(services, rule.id, changes));
+}
+
+/** Changes a rule, and waits until the change is in effect. */
+async function update(
+  { rules, ruleLoader }: OperationServices,
+  id: string,
+  changes: Partial<Pick<Rule, 'enabled' | 'actions'>>,
+): Promise<Rule> {
+  const changed = await rules.update(id, changes);
+  await ruleLoader.current();
+  return changed;
 }
 
 function view({ id, events, enabled, conditions, actions }: Rule): WebhookView {

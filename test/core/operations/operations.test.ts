@@ -221,7 +221,7 @@ test('tests one webhook alone and shows the answer, also where it subscribes to 
   t.is(warning, undefined);
   await call('webhooks.add', { url: `${url}/other`, events: ['*'] });
   const result = await call('webhooks.test', { id });
-  t.like(result, { ok: true, answer: 'thank you' });
+  t.like(result, { ok: true, answer: 'thank you' }, JSON.stringify(result));
   t.deepEqual(
     received.map(request => request.url),
     ['/one'],
