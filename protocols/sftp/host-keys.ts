@@ -84,7 +84,9 @@ async function readKey(path: string): Promise<string | undefined> {
 
 /** Makes a key beside `path` and gives it its name when it is whole; the key of another process that was faster wins. */
 async function makeKey(path: string, kind: Kind): Promise<string> {
-  const text = await kind.generate();
+  let text = await kind.generate();
+  // One in 256 of ssh2's ed25519 keys begins with a zero byte that it leaves out; nobody can read such a file.
+  while (ssh2.utils.parseKey(text) instanceof Error) text = await kind.generate();
   const temporary = `${path}.${randomToken(8)}`;
   const file = await open(temporary, 'wx', 0o600);
   try {

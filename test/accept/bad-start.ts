@@ -27,6 +27,9 @@ const VARIABLES: readonly (readonly [what: string, env: Readonly<Record<string, 
   ['a list that is no JSON', { ENTREPOT_OUTBOUND__ALLOW: '[oops' }, /ENTREPOT_OUTBOUND__ALLOW/, /JSON/],
 ];
 
+/** Empty variables count as none, so that the file decides. */
+const NO_VARIABLES = { ENTREPOT_PROTOCOLS__SFTP__HOST: '', ENTREPOT_PROTOCOLS__SFTP__PORT: '' };
+
 /** Wrong configurations and impossible starts: one clear message, exit 1, no stack trace. */
 export async function checkStarts(report: Report): Promise<void> {
   const folder = await temporaryFolder('config');
@@ -38,7 +41,7 @@ export async function checkStarts(report: Report): Promise<void> {
         ['config', 'check', '--config', file],
         ['start', '--config', file, '--data-dir', join(folder, 'data')],
       ]) {
-        await refused(`${command[0]}: ${what}`, await entrepot(command, { cwd: folder }), /wrong\.yaml/, ...expected);
+        await refused(`${command[0]}: ${what}`, await entrepot(command, { cwd: folder, env: NO_VARIABLES }), /wrong\.yaml/, ...expected);
       }
     }
     return `${CONFIGURATIONS.length} configurations`;
@@ -85,7 +88,7 @@ async function newerDatabase(folder: string): Promise<string> {
   await hub.stop();
   await mkdir(hub.dataDirectory, { recursive: true });
   const database = new Database(join(hub.dataDirectory, 'hub.db'));
-  database.prepare("INSERT INTO knex_migrations (name, batch, migration_time) VALUES ('9999_from_the_future', 99, 0)").run();
+  database.prepare("INSERT INTO migrations (name, applied_at) VALUES ('9999_from_the_future', 0)").run();
   database.close();
   return hub.dataDirectory;
 }
