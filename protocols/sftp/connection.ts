@@ -11,6 +11,11 @@ const MAX_CHANNELS = 10;
 const MAX_HANDLES = 256;
 /** Channels opened and closed without being used: ssh2 keeps a little of each until the connection ends. */
 const MAX_UNUSED_CHANNELS = 1_000;
+/** Unsent bytes at which a client is not read until it took them: more than its channels have but in odd cases. */
+const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
+const MAX_UNSENT_BEFORE_LOGIN_BYTES = 256 * 1024;
+/** What a client may send while not a byte goes out: above the window of a channel, which has to be renewed. */
+const MAX_ONE_SIDED_BYTES = 6 * 1024 * 1024;
 /** What a dropped client may take to receive what was sent, before its socket is cut. */
 const DROP_GRACE_MS = 500;
 const ONLY_SFTP = 'This server offers SFTP only.\r\n';
@@ -40,6 +45,8 @@ export class Connection {
   #session: Session | undefined;
   #timer: NodeJS.Timeout | undefined;
   #rekeyTimer: NodeJS.Timeout | undefined;
+  #readMark = 0;
+  #writtenMark = 0;
   #channels = 0;
   #unusedChannels = 0;
   #stopping = false;
@@ -56,7 +63,10 @@ export class Connection {
     // Each channel may watch the socket, beside ssh2.
     socket.setMaxListeners(MAX_CHANNELS * 2 + 10);
     socket.on('error', error => this.#log.debug({ reason: error.message }, 'The connection broke'));
-    socket.on('drain', () => this.#relieved());
+    socket.on('drain', () => {
+      if (this.#ssh && socket.isPaused()) socket.resume();
+      this.#relieved();
+    });
     socket.on('close', () => this.#close());
     this.#limit(context.handshakeTimeoutMs, 'the handshake took too long');
   }
@@ -64,7 +74,9 @@ export class Connection {
   /** Takes over what ssh2 made of the socket, when the client has named its version. */
   attach(ssh: SshConnection): void {
     this.#ssh = ssh;
-    ssh.on('error', error => this.#log.debug({ reason: error.message }, 'The connection failed'));
+    // ssh2 only half-closes after an error, which a client could leave so.
+    ssh.on('error', error => this.drop(error.message));
+    this.socket.on('data', () => this.#watchBalance());
     ssh.on('rekey', () => this.#rekeyed());
     ssh.once('handshake', () => this.#limit(this.context.loginTimeoutMs, 'the login took too long'));
     ssh.once('ready', () => this.#limit(undefined, ''));
@@ -185,6 +197,19 @@ export class Connection {
         return isStopping();
       },
     };
+  }
+
+  /**
+   * ssh2 answers channel and global requests itself, and holds its answers in memory: in the socket for a client that
+   * does not read, out of sight for one that stops in the middle of a key exchange.
+   */
+  #watchBalance(): void {
+    const { socket } = this;
+    if (socket.writableLength > (this.#session ? MAX_UNSENT_BYTES : MAX_UNSENT_BEFORE_LOGIN_BYTES)) socket.pause();
+    if (socket.bytesRead - this.#readMark < MAX_ONE_SIDED_BYTES) return;
+    if (socket.bytesWritten === this.#writtenMark) this.drop('the client sends and lets nothing be answered');
+    this.#readMark = socket.bytesRead;
+    this.#writtenMark = socket.bytesWritten;
   }
 
   /** A key exchange holds answers back: it may take as long as the first one. */

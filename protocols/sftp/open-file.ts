@@ -36,11 +36,17 @@ export class OpenFile {
   constructor(
     readonly transfer: Transfer,
     private readonly observer: WriteObserver,
+    private readonly writable: boolean,
     private end?: number,
   ) {}
 
   get path(): string {
     return this.transfer.path;
+  }
+
+  /** Throws 'permission-denied' when it was opened for reading only. */
+  requireWritable(): void {
+    if (!this.writable) throw new HubError('permission-denied', 'Not opened for writing');
   }
 
   /** Begins a WRITE of `bytes` at `offset`. */
@@ -116,7 +122,7 @@ export class OpenFile {
     if (this.end !== undefined) this.end = size;
   }
 
-  /** Whether a READ may go to the transfer at once; it is then counted by the caller's startRead() and endRead(). */
+  /** Whether a READ may go to the transfer at once; it is then counted by startOperation() and endOperation(). */
   get isQuiet(): boolean {
     return !this.#unwritten;
   }

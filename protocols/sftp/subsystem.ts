@@ -239,6 +239,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
         throw new HubError('invalid-request', 'Offset out of range');
       const opened = this.handles.get(handle);
       if (opened.kind !== 'file') throw new HubError('is-a-directory', 'Is a directory');
+      opened.requireWritable();
       return { file: opened, failure: undefined };
     } catch (error) {
       return { file: undefined, failure: toHubError(error) };

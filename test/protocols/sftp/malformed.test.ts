@@ -204,8 +204,22 @@ test('gives up the uploads of a client that is cut off, and of a channel that is
   await write(left, '/left');
   left.channel.end();
   await hub.event('upload.failed', event => event.data.path === '/left');
+  const closed = await connect(t, hub.login);
+  await write(closed, '/closed');
+  closed.channel.close();
+  await hub.event('upload.failed', event => event.data.path === '/closed');
   const client = await connect(t, hub.login);
   t.deepEqual(await client.list('/'), []);
+});
+
+test('refuses a WRITE to a file opened for reading, which stays usable', async t => {
+  const { login } = await startSftp(t);
+  const client = await connect(t, login);
+  await client.put('/f', Buffer.from('content'));
+  const handle = await client.open('/f', OPEN.READ);
+  t.is((await client.request(FXP.WRITE, string(handle), u64(0), string('x'))).code, STATUS.PERMISSION_DENIED);
+  t.is((await client.request(FXP.READ, string(handle), u64(0), u32(10))).type, FXP.DATA);
+  t.is((await client.close(handle)).code, STATUS.OK);
 });
 
 test('ends the channel with status 0 when the client ends it', async t => {
