@@ -62,7 +62,7 @@ async function serve(context: CliContext, { folder, dataDirectory, options, json
     { createLogger },
     { OPERATIONS },
     { servicesOf },
-    { serveUntilSignal, startHub },
+    { startHub, stopServing, stopSignal },
     { renderSummary, clientCommand },
     { HUB_VERSION },
     shipped,
@@ -95,6 +95,7 @@ async function serve(context: CliContext, { folder, dataDirectory, options, json
       ...(credentials.password !== undefined && { password: credentials.password }),
       permissions: { '/': options.readOnly ? ['list', 'download'] : ['*'] },
     });
+    const told = stopSignal();
     await startHub(hub);
     const { username } = added.user;
     const sftp = hub.listeners.find(({ protocol }) => protocol === 'sftp');
@@ -112,7 +113,7 @@ async function serve(context: CliContext, { folder, dataDirectory, options, json
       const next = sftp ? [clientCommand(sftp, username), 'Ctrl+C ends it.'] : ['Ctrl+C ends it.'];
       context.output.write(`${renderSummary({ version: HUB_VERSION, listeners: hub.listeners, facts, next })}\n`);
     }
-    await serveUntilSignal(hub, async () => undefined);
+    await stopServing(hub, await told);
   } finally {
     await hub.stop(AbortSignal.abort());
   }

@@ -1,21 +1,26 @@
-import { setInterval } from 'node:timers';
 import { HubError } from '../errors.js';
 import type { Hub } from '../hub.js';
 
 const PROGRESS_MS = 2_000;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-/**
- * Resolves when a started hub has stopped after SIGTERM or SIGINT: transfers may go on for `shutdown.grace`, with their
- * number told meanwhile. A second signal ends the process at once. `onStopping` runs first.
- */
-export async function serveUntilSignal(hub: Hub, onStopping: () => Promise<void>): Promise<void> {
-  const signal = await new Promise<string>(resolve => {
-    for (const name of SIGNALS) process.once(name, resolve);
+/** The signal to stop, listened for from now on; a second one ends the process at once. */
+export function stopSignal(): Promise<string> {
+  return new Promise(resolve => {
+    let stopping = false;
+    for (const name of SIGNALS) {
+      process.on(name, () => {
+        if (stopping) process.exit(1);
+        stopping = true;
+        resolve(name);
+      });
+    }
   });
-  for (const name of SIGNALS) process.once(name, () => process.exit(1));
+}
+
+/** Stops a hub that serves: transfers may go on for `shutdown.grace`, with their number told meanwhile. */
+export async function stopServing(hub: Hub, signal: string): Promise<void> {
   hub.log.info({ signal, graceMs: hub.config.shutdown.grace, transfers: hub.transfers }, 'stopping; a second signal ends at once');
-  await onStopping();
   const progress = setInterval(() => {
     const { transfers } = hub;
     if (transfers > 0) hub.log.info({ transfers }, 'waiting for transfers');

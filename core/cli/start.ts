@@ -19,7 +19,7 @@ export function addStartCommand(program: Command, context: CliContext): void {
 async function start(context: CliContext, options: GlobalOptions): Promise<void> {
   const { ControlServer, refuseSecondHub } = await import('../control.js');
   await refuseSecondHub(options.dataDir);
-  const [{ Hub }, { runOperation }, { servicesOf }, { serveUntilSignal, startHub }, shipped] = await Promise.all([
+  const [{ Hub }, { runOperation }, { servicesOf }, { startHub, stopServing, stopSignal }, shipped] = await Promise.all([
     import('../hub.js'),
     import('../operations/index.js'),
     import('../operations/hub-services.js'),
@@ -33,10 +33,13 @@ async function start(context: CliContext, options: GlobalOptions): Promise<void>
     throw error;
   });
   try {
+    const told = stopSignal();
     await startHub(hub);
     await control.announce(hub.listeners);
     await tell(context, options, hub, services);
-    await serveUntilSignal(hub, () => control.retract());
+    const signal = await told;
+    await control.retract();
+    await stopServing(hub, signal);
   } catch (error) {
     await hub.stop(AbortSignal.abort());
     throw error;

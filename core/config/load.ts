@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { LineCounter, parseDocument } from 'yaml';
 import type { ZodType } from 'zod';
-import { ConfigError, describeIssues } from './config-error.js';
+import { ConfigError, describeIssues, type IssueContext } from './config-error.js';
 import { didYouMean } from './nearest.js';
 import { optionsOf, type Shape, shapeOf, valueFromText, variableName } from './shape.js';
 
@@ -94,11 +94,10 @@ export class ConfigSources {
     const origins = new Map<string, string>();
     const raw = this.#section(path, schema, origins, problems);
     const originOf = (names: readonly string[]): string => nearestOrigin(origins, names) ?? this.label;
+    const context = { path, schema, raw, originOf, alsoKnown: path.length ? [] : FOREIGN_SECTIONS };
     const result = schema.safeParse(raw);
-    if (!result.success)
-      problems.push(
-        ...describeIssues(result.error.issues, { path, schema, raw, originOf, alsoKnown: path.length ? [] : FOREIGN_SECTIONS }),
-      );
+    if (!result.success) problems.push(...describeIssues(result.error.issues, context));
+    problems.push(...this.#replacedProblems(context).filter(problem => !problems.includes(problem)));
     if (problems.length) throw new ConfigError(problems);
     this.#rows.push(...rowsOf(path, schema, raw, originOf));
     return result.data!;
@@ -155,6 +154,21 @@ export class ConfigSources {
       });
     }
     return raw;
+  }
+
+  /** What is wrong in the file where a variable replaces it: it would come to light when the variable goes. */
+  #replacedProblems(context: IssueContext): readonly string[] {
+    const raw = withoutNulls(valueAt(this.tree, context.path) ?? {});
+    const own =
+      context.path.length === 0 && isTree(raw)
+        ? Object.fromEntries(Object.entries(raw).filter(([name]) => !FOREIGN_SECTIONS.some(section => section === name)))
+        : raw;
+    const result = context.schema.safeParse(own);
+    const replaced =
+      result.error?.issues.filter(
+        ({ path }) => path.length > 0 && valueAt(own, path.map(String)) !== undefined && !isTree(valueAt(own, path.map(String))),
+      ) ?? [];
+    return describeIssues(replaced, { ...context, raw: own, originOf: () => this.label });
   }
 
   *#strangers(label: string, tree: Tree, at: readonly string[]): Generator<string> {

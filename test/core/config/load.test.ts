@@ -125,6 +125,12 @@ test('names the variable when that is where the wrong value comes from', async t
   ]);
 });
 
+test('tells what is wrong in the file although a variable replaces it', async t => {
+  const path = await file(t, 'protocols:\n  sftp: { port: abc }\n');
+  const env = { ENTREPOT_PROTOCOLS__SFTP__PORT: '0' };
+  t.deepEqual(await problems({ file: path, env }, all), [`${path}: protocols.sftp.port: expected a number between 0 and 65535, got "abc"`]);
+});
+
 test('asks for the unit of a duration', async t => {
   t.deepEqual(await problems({ values: { limits: { idle: '30' } } }, all), [
     "configuration: limits.idle: expected a duration with its unit, such as '30s', '15m' or '24h', got \"30\"",
