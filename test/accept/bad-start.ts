@@ -18,7 +18,6 @@ const CONFIGURATIONS: readonly (readonly [what: string, yaml: string, ...expecte
   ['a duration without a unit', 'limits: { idle: 15 }\n', /limits\.idle/],
   ['YAML that is none', 'limits: [\n', /line|:\d/],
   ['a list for the whole', '- a\n- b\n', /mapping|object/i],
-  ['an extension that is not there', 'extensions:\n  no-such-package-here: {}\n', /no-such-package-here/],
 ];
 
 const VARIABLES: readonly (readonly [what: string, env: Readonly<Record<string, string>>, ...expected: RegExp[]])[] = [
@@ -44,7 +43,14 @@ export async function checkStarts(report: Report): Promise<void> {
         await refused(`${command[0]}: ${what}`, await entrepot(command, { cwd: folder, env: NO_VARIABLES }), /wrong\.yaml/, ...expected);
       }
     }
-    return `${CONFIGURATIONS.length} configurations`;
+    const file = join(folder, 'extension.yaml');
+    await writeFile(file, 'extensions:\n  no-such-package-here: {}\n');
+    await refused(
+      'an extension that is not there',
+      await entrepot(['config', 'check', '--config', file]),
+      /no-such-package-here.*npm install/,
+    );
+    return `${CONFIGURATIONS.length + 1} configurations`;
   });
   await report.check('wrong variables are refused with the nearest name', async () => {
     for (const [what, env, ...expected] of VARIABLES) {
