@@ -8,7 +8,9 @@ import { RecentDirectories } from './recent.js';
 // Linux's O_PATH, which node:fs does not name: a descriptor that stands for an entry and cannot read it.
 const O_PATH = 0o10000000;
 const HOLD_ENTRY = O_PATH | constants.O_NOFOLLOW;
-const HOLD_DIRECTORY = HOLD_ENTRY | constants.O_DIRECTORY;
+// Readable, so that it can be flushed; a directory that may only be passed through is held by O_PATH.
+const HOLD_DIRECTORY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_DIRECTORY;
+const PASS_DIRECTORY = HOLD_ENTRY | constants.O_DIRECTORY;
 const LINUX = process.platform === 'linux';
 const MAX_LINKS = 40;
 
@@ -50,7 +52,7 @@ export class Confinement {
   /** Holds `root`, a directory. Throws the errno of opening it, or 'unavailable' where /proc is missing. */
   static async open(root: string, followsLinks: boolean): Promise<Confinement> {
     const real = await realpath(root);
-    const held = LINUX ? heldDescriptor(await openDescriptor(real, O_PATH | constants.O_DIRECTORY)) : heldPath(real);
+    const held = LINUX ? heldDescriptor(await openDirectory(real)) : heldPath(real);
     if (await statEntry(`${held.path}/.`).catch(() => undefined)) return new Confinement(held, [names(root), names(real)], followsLinks);
     held.release();
     throw new HubError('unavailable', 'A local storage needs /proc to be mounted');
@@ -205,7 +207,7 @@ export class Confinement {
   async #step(parent: Held, name: string): Promise<Held | undefined> {
     const path = `${parent.path}/${name}`;
     try {
-      if (LINUX) return heldDescriptor(await openDescriptor(path, HOLD_DIRECTORY));
+      if (LINUX) return heldDescriptor(await openDirectory(path));
       if (!(await statEntry(path)).isDirectory()) return undefined;
       if ((await realpath(path)) !== path) throw notFound();
       return heldPath(path);
@@ -233,6 +235,15 @@ export class Confinement {
       if (errnoOf(error) === 'EINVAL' || errnoOf(error) === 'ENOENT') return undefined;
       throw error;
     }
+  }
+}
+
+async function openDirectory(path: string): Promise<number> {
+  try {
+    return await openDescriptor(path, HOLD_DIRECTORY);
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') throw error;
+    return openDescriptor(path, PASS_DIRECTORY);
   }
 }
 

@@ -1,9 +1,10 @@
-import { constants, unlink } from 'node:fs';
+import { closeSync, constants, unlink } from 'node:fs';
 import type { FileInfo, StagedFile } from '#core/api.js';
 import type { Confinement, Place } from './confine.js';
 import { changeMode, LocalHandle, SETTABLE_MODE } from './handle.js';
+import type { Held } from './held.js';
 import { describe } from './info.js';
-import { closeDescriptor, errnoOf, failure, openDescriptor, renameEntry, statEntry, syncData, syncDescriptor } from './io.js';
+import { closeDescriptor, errnoOf, failure, openDescriptor, renameEntry, statEntry, syncDescriptor } from './io.js';
 import { moveWithoutReplacing } from './links.js';
 
 const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -73,7 +74,7 @@ async function discard(fd: number, staging: Place): Promise<void> {
 export class LocalUpload extends LocalHandle implements StagedFile {
   readonly temporary: string;
   readonly existing: FileInfo | undefined;
-  #directory: number | undefined;
+  #flushed = false;
 
   constructor(private readonly begun: Begun) {
     super(begun.target.name, begun.fd);
@@ -82,29 +83,22 @@ export class LocalUpload extends LocalHandle implements StagedFile {
   }
 
   override async sync(): Promise<void> {
-    const [flushed, directory] = await Promise.allSettled([
-      syncData(this.begun.fd),
-      this.#directory ?? openDescriptor(`${this.begun.target.parent.path}/.`, DIRECTORY),
-    ]);
-    if (directory.status === 'fulfilled') this.#directory = directory.value;
-    if (flushed.status === 'rejected') throw failure(flushed.reason);
-    if (directory.status === 'rejected') throw failure(directory.reason);
+    await super.sync();
+    this.#flushed = true;
   }
 
   async publish({ replace }: { readonly replace: boolean }): Promise<unknown> {
     const { staging, target } = this.begun;
-    // What was flushed is safe whatever close() says; otherwise a late failure to write must be heard before the file is seen.
-    const closing = super.close();
-    if (this.#directory === undefined) await closing;
+    // A late failure to write must be heard before the file is seen.
+    if (this.#flushed) this.closeFlushed();
+    else await super.close();
     try {
       if (replace) await renameEntry(staging.path, target.path);
       else await moveWithoutReplacing(staging.path, target.path, 'file');
     } catch (error) {
       throw failure(error);
-    } finally {
-      await closing.catch(() => undefined);
     }
-    const unflushed = this.#directory === undefined ? undefined : await syncDescriptor(this.#directory).catch(failure);
+    const unflushed = this.#flushed ? await flushDirectory(target.parent).catch(failure) : undefined;
     this.#release();
     return unflushed;
   }
@@ -123,7 +117,17 @@ export class LocalUpload extends LocalHandle implements StagedFile {
   #release(): void {
     this.begun.staging.release();
     this.begun.target.release();
-    if (this.#directory !== undefined) void closeDescriptor(this.#directory).catch(() => undefined);
-    this.#directory = undefined;
   }
+}
+
+/** Makes what was renamed in a directory survive a power cut. */
+async function flushDirectory({ path, fd }: Held): Promise<void> {
+  try {
+    if (fd >= 0) return await syncDescriptor(fd);
+  } catch (error) {
+    // Held without being readable.
+    if (errnoOf(error) !== 'EBADF') throw error;
+  }
+  const own = await openDescriptor(`${path}/.`, DIRECTORY);
+  await syncDescriptor(own).finally(() => closeSync(own));
 }
