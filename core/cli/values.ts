@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { InvalidArgumentError } from 'commander';
-import { parseDuration } from '../config/units.js';
+import { parseDuration } from '../config/quantities.js';
 import { HubError, toHubError } from '../errors.js';
 import type { CliContext } from './context.js';
 

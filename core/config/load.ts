@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { LineCounter, parseDocument } from 'yaml';
 import type { ZodType } from 'zod';
 import { ConfigError, describeIssues, type IssueContext } from './config-error.js';
 import { didYouMean } from './nearest.js';
@@ -196,6 +195,7 @@ async function readYaml(file: string): Promise<Tree> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError([`${file}: ${error.code === 'ENOENT' ? 'no such file' : `cannot be read (${error.code})`}`]);
   });
+  const { LineCounter, parseDocument } = await import('yaml');
   const lines = new LineCounter();
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });
   if (document.errors.length) {
