@@ -176,7 +176,12 @@ async function setStatus(services: OperationServices, name: string, status: User
 
 async function endSessions({ sessions }: OperationServices, user: User, reason: string): Promise<void> {
   const open = (await sessions.list()).filter(session => session.user === user.username);
-  await Promise.all(open.map(session => sessions.end(session.id, reason)));
+  await Promise.all(open.map(session => sessions.end(session.id, reason).catch(alreadyEnded)));
+}
+
+/** The registry hears of the change as well, and may have been faster. */
+function alreadyEnded(error: unknown): void {
+  if (!(error instanceof HubError) || error.code !== 'not-found') throw error;
 }
 
 async function changesOf(
