@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
-import { HubError, type Logger, printable, type Session, toHubError } from '#core/api.js';
+import { type ErrorCode, HubError, type Logger, printable, type Session, toHubError } from '#core/api.js';
 import type { RequestContext } from './context.js';
 import { type HandleBudget, HandleTable, type Opened } from './handles.js';
 import type { OpenFile } from './open-file.js';
@@ -17,6 +17,16 @@ const MAX_IN_FLIGHT = 64;
 const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
 /** Bytes of answers that the client has not taken yet. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+/** Lines on the error stream of a channel: enough for a person, and no flood. */
+const MAX_EXPLANATIONS = 100;
+/** Refusals and failures with a reason that the status does not tell. */
+const EXPLAINED: ReadonlySet<string> = new Set<ErrorCode>([
+  'permission-denied',
+  'quota-exceeded',
+  'too-large',
+  'unavailable',
+  'too-many-sessions',
+]);
 
 /** What a channel needs from its connection. */
 export interface SubsystemContext {
@@ -47,10 +57,11 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   #writing: { readonly id: number; readonly file: OpenFile | undefined; readonly failure: HubError | undefined } | undefined;
   #inputEnded = false;
   #closed = false;
+  #explanations = MAX_EXPLANATIONS;
 
   constructor(
     private readonly context: SubsystemContext,
-    channel: ServerChannel,
+    private readonly channel: ServerChannel,
     socket: Socket,
   ) {
     this.handles = new HandleTable(context.budget);
@@ -249,7 +260,15 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   #fail(id: number, thrown: unknown, request: string): void {
     const failure = toHubError(thrown);
     this.#log(failure, request);
+    this.#explain(failure);
     this.#answer(failureReply(id, failure));
+  }
+
+  /** OpenSSH's client shows its user the status and not its text, but whatever comes on the error stream. */
+  #explain({ code, message }: HubError): void {
+    if (!EXPLAINED.has(code) || message === 'Permission denied' || this.#explanations === 0) return;
+    this.#explanations--;
+    this.channel.stderr.write(`${printable(message)}\n`);
   }
 
   #answer(bytes: Buffer): void {

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +50,17 @@ export interface TestHub {
   stop(): Promise<void>;
 }
 
+let hostKeys: string | undefined;
+
+/** One set of host keys for all hubs of a test process: an RSA key takes a second to make. */
+function sharedHostKeys(): string {
+  if (hostKeys === undefined) {
+    hostKeys = mkdtempSync(join(tmpdir(), 'entrepot-host-keys-'));
+    process.once('exit', () => rmSync(hostKeys!, { recursive: true, force: true }));
+  }
+  return hostKeys;
+}
+
 /** Starts a hub on free loopback ports, and stops it at the end of the test: memory database and storage unless told, silent log. */
 export async function startHub(t: ExecutionContext, options: TestHubOptions = {}): Promise<TestHub> {
   const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), 'entrepot-test-')));
@@ -61,7 +73,7 @@ export async function startHub(t: ExecutionContext, options: TestHubOptions = {}
     values: {
       ...(!options.databaseFile && { database: { url: 'sqlite::memory:' } }),
       durability: 'process',
-      protocols: { sftp: { host: '127.0.0.1', port: 0 } },
+      protocols: { sftp: { host: '127.0.0.1', port: 0, hostKeys: sharedHostKeys() } },
       ...options.values,
     },
     ...(options.configure && { configure: options.configure }),
