@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run, temporaryFolder } from '../support/children.js';
+import { run, temporaryFolder, until } from '../support/children.js';
 import { entrepot, HubProcess, hubEnvironment } from '../support/hub-process.js';
 import { cleanClone, installedTarball, readmeBlock } from '../support/installation.js';
 import { RawSftp } from '../support/raw-sftp.js';
 import { ShellHub } from '../support/shell-hub.js';
+import { tool } from '../support/tools.js';
 import type { AcceptScript } from './script.js';
 
 const script: AcceptScript = {
@@ -19,9 +20,14 @@ const script: AcceptScript = {
       assert.equal((await stat(join(clone, 'entrepot-data'))).mode & 0o777, 0o700);
       assert.equal((await stat(join(clone, 'entrepot-data/hub.db'))).mode & 0o077, 0);
       await hub.stop();
-      assert.match(hub.printed, /SHA256:/, 'the summary shows fingerprints');
-      assert.match(hub.printed, /user add/, 'the summary says what to do next');
       return `listening after ${(hub.startedInMs / 1000).toFixed(0)} s, packages included`;
+    });
+    await report.check('on a terminal it shows one summary: addresses, fingerprints, what to do next', async () => {
+      const hub = await ShellHub.start(`'${tool('script')}' -qefc 'npm start' /dev/null`, clone, join(clone, 'entrepot-data'));
+      await until('the summary', () => hub.printed.includes('user add'));
+      await hub.stop();
+      for (const part of [String(hub.port), 'ED25519 SHA256:', 'ECDSA SHA256:', 'RSA SHA256:'])
+        assert.ok(hub.printed.includes(part), `${part} in ${hub.printed}`);
     });
     await report.check("the README's second command works", async () => {
       const command = await readmeBlock('test');
