@@ -18,8 +18,9 @@ export { API_VERSION } from './extensions/version.js';
 export { compileGlob, type GlobOptions } from './glob.js';
 export { GUARDED_ACTIONS, type Guard, type GuardedAction, type GuardedActionName, type GuardedActions } from './guards.js';
 export { randomToken, uuidv7 } from './ids.js';
-export { type Logger, printable } from './log.js';
+export type { Logger } from './log.js';
 export type { Outbound, OutboundRequest, OutboundResponse } from './outbound.js';
+export { printable } from './printable.js';
 export type { ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
 export type { SessionInfo, SessionSnapshot, TransferSnapshot } from './session-info.js';
 export type {

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { Client, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { HubError } from './errors.js';
 
 /** One request that the hub makes. */
@@ -108,6 +108,8 @@ export class Outbound {
   async #send(target: URL, request: OutboundRequest, signal: AbortSignal): Promise<OutboundResponse> {
     const addresses = await this.#permittedAddresses(target.hostname);
     signal.throwIfAborted();
+    // Loaded at the first request: a hub without webhooks does without its twenty megabytes.
+    const { Client } = await import('undici');
     const client = new Client(target.origin, {
       connect: { lookup: pinnedTo(addresses), timeout: 0 },
       maxHeaderSize: MAX_HEADER_BYTES,

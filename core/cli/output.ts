@@ -1,4 +1,4 @@
-import { printable } from '../log.js';
+import { printable } from '../printable.js';
 import type { CliContext, GlobalOptions } from './context.js';
 
 /** A column of a table: its head, and what a row shows there. */

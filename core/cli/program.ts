@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { HubError, toHubError } from '../errors.js';
-import { printable } from '../log.js';
+import { printable } from '../printable.js';
 import { HUB_VERSION } from '../version.js';
 import { addCompletionCommand } from './completion.js';
 import { addConfigCommands } from './config.js';
