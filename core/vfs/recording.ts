@@ -33,10 +33,9 @@ export interface Operation {
 export async function recordOperation(scope: SessionScope, services: VfsServices, operation: Operation): Promise<void> {
   const { type, location, extra, proof } = operation;
   const data = { path: location.path, session: scope.info, storage: location.storage, storagePath: location.storagePath, ...extra };
-  const pending = await services.bus.prepare(type, data as EventTypes[OperationType], {
-    storage: proof.at.storage,
-    path: proof.at.storagePath,
-    before: proof.before,
+  const place = { storage: proof.at.storage, path: proof.at.storagePath, before: proof.before };
+  const pending = await services.bus.prepare(type, data as EventTypes[OperationType], place).catch((error: unknown) => {
+    throw toHubError(error);
   });
   try {
     await operation.operate();

@@ -81,7 +81,8 @@ export class SessionScope {
 
   /** Aborts everything that is open; resolves when nothing is. */
   async abortAll(reason: string): Promise<void> {
-    await Promise.allSettled(this.#opening);
-    await Promise.allSettled([...this.#transfers].map(transfer => transfer.abort(reason)));
+    const abort = () => Promise.allSettled([...this.#transfers].map(transfer => transfer.abort(reason)));
+    await Promise.all([abort(), Promise.allSettled(this.#opening)]);
+    await abort();
   }
 }

@@ -68,9 +68,11 @@ class RenamedFile implements StagedFile {
     this.#synced = true;
   }
 
-  close(): Promise<void> {
+  /** May be repeated: a publish() that failed has closed it already. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    return this.handle.close();
+    await this.handle.close();
   }
 
   async publish({ replace }: { readonly replace: boolean }): Promise<unknown> {

@@ -3,10 +3,11 @@ import type { ExecutionContext } from 'ava';
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory } from 'tsyringe';
 import { MemoryStorage } from '#backends/memory/index.js';
 import { defineExtension, type FileInfo, type StorageBackend, type StorageHandle, z } from '#core/api.js';
+import { EventRepository } from '#core/db/events.js';
 import { StorageRepository } from '#core/db/storages.js';
 import { EventBus, type OperationProof, type PendingEvent } from '#core/events/bus.js';
 import { OutboxEventBus } from '#core/events/outbox-event-bus.js';
-import type { EventType, EventTypes } from '#core/events/types.js';
+import type { EventType, EventTypes, HubEvent } from '#core/events/types.js';
 import type { VirtualFileSystem } from '#core/vfs/virtual-file-system.js';
 import { startHub, type TestHub, type TestHubOptions, type TestUser } from '../../support/hub.js';
 
@@ -33,6 +34,28 @@ export async function names(files: VirtualFileSystem, path: string): Promise<str
   const all: FileInfo[] = [];
   for await (const batch of files.list(path)) all.push(...batch);
   return all.map(({ name }) => name).sort();
+}
+
+/** Every event that is recorded, in the order in which they were made. */
+export async function recorded({ hub }: Pick<TestHub, 'hub'>): Promise<HubEvent[]> {
+  await hub.get(EventBus as InjectionToken<EventBus>).flush();
+  return [...(await hub.get(EventRepository).page({}, undefined, 1_000)).items].reverse();
+}
+
+/** Their types. */
+export async function recordedTypes(hub: Pick<TestHub, 'hub'>): Promise<string[]> {
+  return (await recorded(hub)).map(({ type }) => type);
+}
+
+/** What lies in the folder of unfinished uploads of a backend. */
+export async function unfinished(backend: StorageBackend): Promise<string[]> {
+  const found: string[] = [];
+  try {
+    for await (const batch of backend.list('/.entrepot')) found.push(...batch.map(({ name }) => name));
+  } catch {
+    return [];
+  }
+  return found;
 }
 
 /** The code of the HubError that `work` fails with; 'done' when it does not fail. */

@@ -1,0 +1,154 @@
+import 'reflect-metadata';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { EventRepository } from '#core/db/events.js';
+import type { PendingEvent } from '#core/events/bus.js';
+import type { VirtualFileSystem } from '#core/vfs/virtual-file-system.js';
+import { startHub } from '../../support/hub.js';
+import { type BusChanges, put, recorded, withBus } from './support.js';
+
+interface Crash {
+  /** Alice's files in the first life; what she does there hangs, or is never settled. */
+  readonly files: VirtualFileSystem;
+  /** Starts the second life on the same folder and database. */
+  readonly restart: () => Promise<{
+    readonly events: readonly string[];
+    readonly temporaries: readonly string[];
+    readonly pending: number;
+  }>;
+  readonly content: (name: string) => Promise<string>;
+}
+
+/** A hub that is left as it is, with nothing settled, dropped or aborted, as a kill leaves it. */
+async function firstLife(t: ExecutionContext, changes: (never: Promise<never>) => BusChanges): Promise<Crash> {
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'entrepot-crash-'));
+  t.teardown(() => rm(dataDirectory, { recursive: true, force: true }));
+  const options = { dataDirectory, databaseFile: true, storage: 'disk' } as const;
+  let giveUp = (_reason: Error): void => undefined;
+  const never = new Promise<never>((_, reject) => {
+    giveUp = reject;
+  });
+  never.catch(() => undefined);
+  const first = await startHub(t, { ...options, users: { alice: {} }, configure: withBus(changes(never)) });
+  t.teardown(() => giveUp(new Error('the first life ends with the test')));
+  return {
+    files: await first.files('alice'),
+    content: name => readFile(join(dataDirectory, 'files/alice', name), 'utf8'),
+    async restart() {
+      const second = await startHub(t, options);
+      const events = (await recorded(second)).map(({ type, data }) => `${type} ${'path' in data ? data.path : ''}`);
+      return {
+        events,
+        temporaries: await readdir(join(dataDirectory, 'files/.entrepot')).catch(() => []),
+        pending: (await second.hub.get(EventRepository).pending()).length,
+      };
+    },
+  };
+}
+
+const unsettled = (pending: PendingEvent): PendingEvent => ({ ...pending, settle: () => undefined });
+
+/** Lets an operation go as far as it comes. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate);
+}
+
+test('killed while the client writes: nothing of it remains', async t => {
+  const { files, restart } = await firstLife(t, () => ({}));
+  await put(files, '/other', 'x');
+  const upload = await files.open('/f', { write: true, create: true, truncate: true });
+  await upload.write(Buffer.from('half'), 0);
+  t.deepEqual(await restart(), { events: ['upload.completed /other'], temporaries: [], pending: 0 });
+});
+
+for (const [step, hang] of [
+  ['before its event is committed', async (_next: () => Promise<PendingEvent>, never: Promise<never>) => never],
+  ['between its event and its rename', async (next: () => Promise<PendingEvent>, never: Promise<never>) => next().then(() => never)],
+] as const) {
+  test(`killed ${step}: the old file is whole, and the event and the temporary go`, async t => {
+    let hangs = false;
+    let reached = false;
+    const { files, restart, content } = await firstLife(t, never => ({
+      prepare: next => (hangs ? hang(() => next().finally(() => (reached = true)), never) : next()),
+    }));
+    await put(files, '/f', 'old');
+    hangs = true;
+    reached = step.startsWith('before');
+    const upload = await files.open('/f', { write: true, create: true, truncate: true });
+    await upload.write(Buffer.from('new'), 0);
+    upload.close().catch(() => undefined);
+    await until(() => reached);
+    await new Promise(resolve => setTimeout(resolve, 50));
+    t.deepEqual(await restart(), { events: ['upload.completed /f'], temporaries: [], pending: 0 });
+    t.is(await content('f'), 'old');
+  });
+}
+
+test('killed after the rename: the event is delivered, also when a later upload has replaced the file since', async t => {
+  const { files, restart, content } = await firstLife(t, () => ({ prepare: async next => unsettled(await next()) }));
+  await put(files, '/f', 'first');
+  await put(files, '/f', 'second');
+  await put(files, '/g', 'other');
+  await files.removeFile('/g');
+  t.deepEqual(await restart(), {
+    events: ['upload.completed /f', 'upload.completed /f', 'upload.completed /g', 'file.deleted /g'],
+    temporaries: [],
+    pending: 0,
+  });
+  t.is(await content('f'), 'second');
+});
+
+test('killed after any other operation: its event is delivered', async t => {
+  let settles = true;
+  const { files, restart } = await firstLife(t, () => ({
+    prepare: async next => (settles ? next() : unsettled(await next())),
+  }));
+  await put(files, '/f', 'x');
+  await files.mkdir('/d');
+  await files.mkdir('/e');
+  settles = false;
+  await files.mkdir('/new');
+  await files.copy('/f', '/copy');
+  await files.link('/f', '/link');
+  await files.rename('/f', '/g');
+  await files.rename('/d', '/h');
+  await files.removeDirectory('/e');
+  const { events, pending } = await restart();
+  t.deepEqual(events.slice(3), [
+    'directory.created /new',
+    'file.copied /f',
+    'file.linked /link',
+    'file.renamed /f',
+    'directory.renamed /d',
+    'directory.deleted /e',
+  ]);
+  t.is(pending, 0);
+});
+
+test('killed between the event of any other operation and the operation: its event goes', async t => {
+  let hangs = false;
+  let prepared = 0;
+  const { files, restart } = await firstLife(t, never => ({
+    prepare: async next => {
+      const pending = await next();
+      prepared++;
+      return hangs ? never : pending;
+    },
+  }));
+  await put(files, '/f', 'x');
+  await files.mkdir('/d');
+  hangs = true;
+  const operations = [
+    files.mkdir('/new'),
+    files.removeFile('/f'),
+    files.rename('/f', '/g'),
+    files.copy('/f', '/copy'),
+    files.link('/f', '/link'),
+    files.rename('/d', '/e'),
+    files.removeDirectory('/d'),
+  ].map(work => work.catch(() => undefined));
+  await until(() => prepared === operations.length + 2);
+  t.deepEqual(await restart(), { events: ['upload.completed /f', 'directory.created /d'], temporaries: [], pending: 0 });
+});
