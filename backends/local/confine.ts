@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { readFile, readlink, realpath } from 'node:fs/promises';
 import { HubError } from '#core/api.js';
 import { forGood, type Held, heldDescriptor, heldPath } from './held.js';
-import { errnoOf, notFound, openDescriptor, statDescriptor, statEntry } from './io.js';
-import { RecentDirectories } from './recent.js';
+import { errnoOf, isLocalDisk, notFound, openDescriptor, statDescriptor, statEntry } from './io.js';
+import { RecentDirectories, type RecentDirectory } from './recent.js';
 
 // Linux's O_PATH, which node:fs does not name: a descriptor that stands for an entry and cannot read it.
 const O_PATH = 0o10000000;
@@ -23,6 +23,8 @@ export interface Place {
   readonly name: string;
   /** The names from the root to the parent, without links. */
   readonly above: readonly string[];
+  /** Whether a descriptor opened here is described and closed without waiting for any disk or network. */
+  readonly quick: boolean;
   release(): void;
 }
 
@@ -38,22 +40,27 @@ export class Confinement {
   readonly #closing: Held[];
   readonly root: Held;
   readonly #recent: RecentDirectories;
+  readonly #isLocal: boolean;
 
   private constructor(
     root: Held,
+    volume: { readonly device: bigint; readonly isLocal: boolean },
     private readonly hostRoots: readonly (readonly string[])[],
     private readonly followsLinks: boolean,
   ) {
     this.#closing = [root];
     this.root = forGood(root);
-    this.#recent = new RecentDirectories(this.root);
+    this.#recent = new RecentDirectories(this.root, volume.device);
+    this.#isLocal = volume.isLocal;
   }
 
   /** Holds `root`, a directory. Throws the errno of opening it, or 'unavailable' where /proc is missing. */
   static async open(root: string, followsLinks: boolean): Promise<Confinement> {
     const real = await realpath(root);
     const held = LINUX ? heldDescriptor(await openDirectory(real)) : heldPath(real);
-    if (await statEntry(`${held.path}/.`).catch(() => undefined)) return new Confinement(held, [names(root), names(real)], followsLinks);
+    const stats = await statEntry(`${held.path}/.`).catch(() => undefined);
+    if (stats)
+      return new Confinement(held, { device: stats.dev, isLocal: await isLocalDisk(real) }, [names(root), names(real)], followsLinks);
     held.release();
     throw new HubError('unavailable', 'A local storage needs /proc to be mounted');
   }
@@ -72,7 +79,7 @@ export class Confinement {
     if (recent) {
       // Held before the look: another caller's look may close it meanwhile, and its number then stands for something else.
       const held = recent.take();
-      if (await recent.confirm()) return place(held, recent.above, nameOf(path));
+      if (await recent.confirm()) return place(held, recent.above, nameOf(path), this.#isQuick(recent));
       held.release();
     }
     const walk: Walk = { pending: segments, above: [], parent: this.root, links: 0 };
@@ -96,7 +103,12 @@ export class Confinement {
    */
   early(path: string): { readonly at: Place; readonly confirmed: Promise<boolean> } | undefined {
     const recent = this.#recent.find(parentOf(path));
-    return recent && { at: place(recent.take(), recent.above, nameOf(path)), confirmed: recent.confirm() };
+    return recent && { at: place(recent.take(), recent.above, nameOf(path), this.#isQuick(recent)), confirmed: recent.confirm() };
+  }
+
+  /** To be called when a directory was moved or removed. */
+  moved(): void {
+    this.#recent.moved();
   }
 
   /** Holds the directory at `path`. Throws like enter(). */
@@ -181,6 +193,10 @@ export class Confinement {
     } else if (!(await this.#follow(walk, name))) {
       throw new HubError('not-a-directory', 'Not a directory');
     }
+  }
+
+  #isQuick(recent: RecentDirectory): boolean {
+    return this.#isLocal && recent.onRootDevice;
   }
 
   /** Keeps the directory that was walked to for a moment, unless it is the root, which is held anyway. */
@@ -270,8 +286,8 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-function place(parent: Held, above: readonly string[], name: string): Place {
-  return { path: `${parent.path}/${name || '.'}`, parent, name, above, release: () => parent.release() };
+function place(parent: Held, above: readonly string[], name: string, quick = false): Place {
+  return { path: `${parent.path}/${name || '.'}`, parent, name, above, quick, release: () => parent.release() };
 }
 
 function names(path: string): string[] {

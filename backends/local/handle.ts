@@ -21,6 +21,8 @@ export class LocalHandle implements StorageHandle {
     private readonly name: string,
     private readonly fd: number,
     readonly opened?: FileInfo,
+    /** Opened for reading where closing waits for nothing. */
+    private readonly quick = false,
   ) {}
 
   read(target: Uint8Array, position: number): Promise<number> {
@@ -66,7 +68,8 @@ export class LocalHandle implements StorageHandle {
   }
 
   close(): Promise<void> {
-    return this.#use(fd => {
+    return this.#use(async fd => {
+      if (this.quick) return this.closeFlushed();
       this.#open = false;
       return closeDescriptor(fd);
     });

@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, statfs } from 'node:fs/promises';
 import { HubError, toHubError } from '#core/api.js';
 
 // Raw descriptors and callbacks, because a FileHandle costs more at each call than a small file can afford.
@@ -59,6 +59,15 @@ export async function copyContent(source: number, target: number): Promise<void>
     count = await readAt(source, block, position);
     await writeAt(target, block.subarray(0, count), position);
   }
+}
+
+/** File systems by their magic numbers (statfs(2)) that keep what is open in this machine's memory: ext, XFS, Btrfs, tmpfs, F2FS, ZFS, bcachefs. */
+const LOCAL_DISKS = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0xf2f52010, 0x2fc12fc1, 0xca451a4e]);
+
+/** Whether the file system at `path` is one that never waits for anything to describe or close what is open and flushed. */
+export async function isLocalDisk(path: string): Promise<boolean> {
+  const { type } = await statfs(path);
+  return process.platform === 'linux' && LOCAL_DISKS.has(type);
 }
 
 /** Any failure of the file system as the HubError that the hub understands. */

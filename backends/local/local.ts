@@ -1,4 +1,4 @@
-import { closeSync, constants } from 'node:fs';
+import { closeSync, constants, fstatSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -121,8 +121,8 @@ export class LocalStorage implements StorageBackend {
   }
 
   async open(path: string, flags: OpenFlags): Promise<StorageHandle> {
-    const { fd, opened } = await this.#openStaged(path, flags);
-    return new LocalHandle(nameOf(path), fd, opened);
+    const { fd, opened, quick } = await this.#openStaged(path, flags);
+    return new LocalHandle(nameOf(path), fd, opened, quick && !flags.write);
   }
 
   mkdir(path: string): Promise<void> {
@@ -134,7 +134,7 @@ export class LocalStorage implements StorageBackend {
   }
 
   removeDirectory(path: string): Promise<void> {
-    return this.#at(path, at => fs.rmdir(named(at)));
+    return this.#at(path, at => fs.rmdir(named(at)).finally(() => this.confinement.moved()));
   }
 
   rename(from: string, to: string, { replace }: { readonly replace: boolean }): Promise<void> {
@@ -145,6 +145,7 @@ export class LocalStorage implements StorageBackend {
         if (type === undefined || type === 'symlink') throw notFound();
         if (replace) await renameEntry(named(source), named(target));
         else await moveWithoutReplacing(named(source), named(target), type);
+        if (type === 'directory') this.confinement.moved();
       }),
     ).catch((error: HubError) => {
       if (errnoOf(error.cause) === 'EXDEV') this.staging.relearn();
@@ -312,14 +313,16 @@ export class LocalStorage implements StorageBackend {
 interface Regular {
   readonly fd: number;
   readonly opened: FileInfo | undefined;
+  readonly quick: boolean;
 }
 
 async function openRegular(at: Place, flags: number): Promise<Regular> {
   const fd = await openDescriptor(at.path, flags | CAREFULLY, FILE_MODE);
   // What was just made is a file; anything else has to be looked at.
-  if (flags & constants.O_EXCL) return { fd, opened: undefined };
-  const opened = await statDescriptor(fd).then(stats => describe(at.name, stats), closing(fd));
-  if (opened?.type === 'file') return { fd, opened };
+  if (flags & constants.O_EXCL) return { fd, opened: undefined, quick: false };
+  const stats = at.quick ? fstatSync(fd, { bigint: true }) : await statDescriptor(fd).catch(closing(fd));
+  const opened = describe(at.name, stats);
+  if (opened?.type === 'file') return { fd, opened, quick: at.quick };
   await closeDescriptor(fd);
   throw opened?.type === 'directory' ? new HubError('is-a-directory', 'Is a directory') : notAFile();
 }

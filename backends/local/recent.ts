@@ -4,6 +4,8 @@ import { statDescriptor, statEntryFollowing } from './io.js';
 /** How long a directory stays open after its last use: long enough for a client that sends many files, short enough not to hinder an unmount. */
 const KEEP_MS = 2_000;
 const MAX_KEPT = 256;
+/** How long a look at a path holds for those that follow: what other programs of the machine move may be seen that much later, what this process moves never. */
+const FRESH_MS = 5;
 
 /** A directory that was walked to a moment ago. */
 export interface RecentDirectory {
@@ -11,6 +13,8 @@ export interface RecentDirectory {
   take(): Held;
   /** The names from the root to it, without links. */
   readonly above: readonly string[];
+  /** Whether it is on the device of the root. */
+  readonly onRootDevice: boolean;
   /** Whether its path still leads to it. One look, whatever the depth. */
   confirm(): Promise<boolean>;
 }
@@ -22,6 +26,7 @@ interface Kept {
   readonly ino: bigint;
   users: number;
   usedAt: number;
+  confirmedAt: number;
   forgotten: boolean;
 }
 
@@ -33,26 +38,47 @@ interface Kept {
 export class RecentDirectories {
   readonly #kept = new Map<string, Kept>();
   #timer: NodeJS.Timeout | undefined;
+  /** Rises when this process moves a directory: a look that began before then tells nothing. */
+  #moves = 0;
 
-  constructor(private readonly root: Held) {}
+  /** `device` is the root's. */
+  constructor(
+    private readonly root: Held,
+    private readonly device: bigint,
+  ) {}
 
   find(path: string): RecentDirectory | undefined {
     const kept = this.#kept.get(path);
     if (!kept) return undefined;
     kept.usedAt = performance.now();
-    return { take: () => take(kept), above: kept.above, confirm: () => this.#confirm(path, kept) };
+    return { take: () => take(kept), above: kept.above, onRootDevice: kept.dev === this.device, confirm: () => this.#confirm(path, kept) };
   }
 
   /** Keeps a directory that was just walked to; gives the caller a hold on it in place of his own. */
   share(path: string, held: Held, above: readonly string[]): Held {
     // A hold without a descriptor costs nothing to get again.
     if (held.fd < 0) return held;
-    const owned = { held, above: [...above], dev: 0n, ino: 0n, users: 1, usedAt: performance.now(), forgotten: true };
+    const owned = {
+      held,
+      above: [...above],
+      dev: 0n,
+      ino: 0n,
+      users: 1,
+      usedAt: performance.now(),
+      confirmedAt: Number.NEGATIVE_INFINITY,
+      forgotten: true,
+    };
     void statDescriptor(held.fd).then(
       ({ dev, ino }) => this.#add(path, Object.assign(owned, { dev, ino })),
       () => undefined,
     );
     return hold(owned);
+  }
+
+  /** To be called when this process has moved or removed a directory: every path is looked at anew. */
+  moved(): void {
+    this.#moves++;
+    for (const kept of this.#kept.values()) kept.confirmedAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Forgets all; what is still used is released by its users. */
@@ -70,8 +96,13 @@ export class RecentDirectories {
   }
 
   async #confirm(path: string, kept: Kept): Promise<boolean> {
+    const [began, moves] = [performance.now(), this.#moves];
+    if (began - kept.confirmedAt < FRESH_MS) return true;
     const now = await statEntryFollowing(`${this.root.path}${path}`).catch(() => undefined);
-    if (now?.ino === kept.ino && now.dev === kept.dev) return true;
+    if (now?.ino === kept.ino && now.dev === kept.dev) {
+      if (moves === this.#moves) kept.confirmedAt = began;
+      return true;
+    }
     if (this.#kept.get(path) === kept) this.#forget(path);
     return false;
   }

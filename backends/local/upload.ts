@@ -75,6 +75,7 @@ export class LocalUpload extends LocalHandle implements StagedFile {
   readonly temporary: string;
   readonly existing: FileInfo | undefined;
   #flushed = false;
+  #released = false;
 
   constructor(private readonly begun: Begun) {
     super(begun.target.name, begun.fd);
@@ -104,8 +105,7 @@ export class LocalUpload extends LocalHandle implements StagedFile {
   }
 
   override async close(): Promise<void> {
-    await super.close();
-    this.#release();
+    await super.close().finally(() => this.#release());
   }
 
   override async abort(): Promise<void> {
@@ -115,6 +115,8 @@ export class LocalUpload extends LocalHandle implements StagedFile {
   }
 
   #release(): void {
+    if (this.#released) return;
+    this.#released = true;
     this.begun.staging.release();
     this.begun.target.release();
   }
