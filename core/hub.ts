@@ -149,13 +149,15 @@ export class Hub {
     const recovery = this.get(PendingRecovery);
     await recovery.start();
     this.#stopTasks.push(() => recovery.stop());
-    for (const { name } of await this.get(StorageRegistry).definitions()) await this.#sweep(name);
+    // What could not be decided yet, because its storage did not answer, is decided by whether the temporary is still there.
+    const undecided = new Set((await this.get(EventRepository).pending()).map(({ proof }) => proof.path));
+    for (const { name } of await this.get(StorageRegistry).definitions()) await this.#sweep(name, undecided);
   }
 
-  async #sweep(storage: string): Promise<void> {
+  async #sweep(storage: string, keep: ReadonlySet<string>): Promise<void> {
     try {
       const backend = await this.get(StorageRegistry).backend(storage);
-      const files = await sweepStaging(backend, this.get(VfsServices).stagingPrefix, this.log);
+      const files = await sweepStaging(backend, this.get(VfsServices).stagingPrefix, this.log, keep);
       if (files > 0) this.log.info({ storage, files }, 'removed what unfinished uploads left');
     } catch (error) {
       this.log.warn({ err: error, storage }, 'storage cannot be reached');

@@ -3,8 +3,17 @@ import type { Logger } from '../log.js';
 import type { StorageBackend } from '../storage/backend.js';
 import { RESERVED_NAME } from './path.js';
 
-/** Removes what unfinished uploads of an earlier run left in `backend`: files in its staging folders whose names begin with `prefix`. Resolves to their number; a folder that is not there is none. */
-export async function sweepStaging(backend: StorageBackend, prefix: string, log: Logger): Promise<number> {
+/**
+ * Removes what unfinished uploads of an earlier run left in `backend`: files in its staging folders whose names begin with `prefix`,
+ * except the paths in `keep`, which prove that a pending event's upload was not published. Resolves to their number; a folder that is
+ * not there is none.
+ */
+export async function sweepStaging(
+  backend: StorageBackend,
+  prefix: string,
+  log: Logger,
+  keep: ReadonlySet<string> = new Set(),
+): Promise<number> {
   if (!backend.removeFile) return 0;
   const folders = (await backend.stagingFolders?.()) ?? [`/${RESERVED_NAME}`];
   let swept = 0;
@@ -12,6 +21,7 @@ export async function sweepStaging(backend: StorageBackend, prefix: string, log:
     try {
       for await (const batch of backend.list(folder)) {
         for (const { name } of batch.filter(entry => entry.type === 'file' && entry.name.startsWith(`${prefix}-`))) {
+          if (keep.has(`${folder}/${name}`)) continue;
           await backend.removeFile(`${folder}/${name}`);
           swept++;
         }

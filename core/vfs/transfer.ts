@@ -82,7 +82,7 @@ export class Transfer {
       await writePieces(this.handle, pieces, position);
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
       this.#written += length;
-      this.#extent = Math.max(this.#extent, position + length);
+      if (length > 0) this.#extent = Math.max(this.#extent, position + length);
       this.#changed = true;
     } catch (error) {
       throw this.#fail(error);
@@ -293,6 +293,7 @@ export class Transfer {
   async #giveUp(reason: string): Promise<void> {
     await this.#quiet();
     this.scope.remove(this);
+    const whole = this.plan || this.#closed ? undefined : (this.handle.opened ?? (await this.handle.stat().catch(() => undefined)));
     if (this.#keepsTemporary) await this.handle.close().catch(() => undefined);
     else if (!this.#closed) await this.handle.abort();
     const { backend } = this.location;
@@ -301,7 +302,7 @@ export class Transfer {
     const type = this.plan && this.#changed ? 'upload.failed' : 'download.failed';
     const bytes = type === 'upload.failed' ? this.#written : this.#read;
     await this.services.bus
-      .publish(type, { ...this.#facts(), size: bytes, bytes, reason })
+      .publish(type, { ...this.#facts(), size: whole?.size ?? bytes, bytes, reason })
       .catch((error: unknown) => this.#warn(error, `${type} could not be recorded`));
   }
 
