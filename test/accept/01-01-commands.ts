@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run, temporaryFolder, until } from '../support/children.js';
 import { entrepot, HubProcess, hubEnvironment } from '../support/hub-process.js';
@@ -23,6 +23,7 @@ const script: AcceptScript = {
       return `listening after ${(hub.startedInMs / 1000).toFixed(0)} s, packages included`;
     });
     await report.check('on a terminal it shows one summary: addresses, fingerprints, what to do next', async () => {
+      await rm(join(clone, 'entrepot-data'), { recursive: true });
       const hub = await ShellHub.start(`'${tool('script')}' -qefc 'npm start' /dev/null`, clone, join(clone, 'entrepot-data'));
       await until('the summary', () => hub.printed.includes('user add'));
       await hub.stop();

@@ -23,12 +23,22 @@ if (chosen.length === 0) {
 }
 
 let [passed, failed, left] = [0, 0, 0];
+// Whatever nobody waited for is a failure of the run, and must not keep the other scripts from theirs.
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, error => {
+    failed += 1;
+    console.log(`FAIL ${event}: ${error instanceof Error ? error.stack : error}`);
+  });
+}
+
 for (const script of chosen) {
   console.log(`\n${script.id} ${script.title}${values.full ? ' (full)' : ''}`);
   const report = new Report(script.id);
   // What goes wrong between the checks is a failure of the script as a whole.
   await script.run(report, values.full ? 'full' : 'short').catch(error => report.check('runs to its end', () => Promise.reject(error)));
-  [passed, failed, left] = [passed + report.passed, failed + report.failed, left + report.left];
+  passed += report.passed;
+  failed += report.failed;
+  left += report.left;
 }
 if (left > 0) console.log(`\n${left} left out for want of something on this machine`);
 console.log(`\n${passed} passed, ${failed} failed`);

@@ -229,6 +229,8 @@ export class RawSftp {
 /** An SSH connection, logged in. */
 export async function connectSsh(login: Login): Promise<Client> {
   const client = new Client();
+  // A connection that is refused or cut may fail more than once.
+  client.on('error', () => {});
   await new Promise<void>((resolve, reject) => {
     client
       .once('ready', resolve)
@@ -243,7 +245,6 @@ export async function connectSsh(login: Login): Promise<Client> {
       readyTimeout: 60_000,
     });
   });
-  client.on('error', () => {});
   return client;
 }
 
