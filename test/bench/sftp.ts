@@ -64,13 +64,13 @@ export async function benchSftp({ rounds, sizeMiB }: { readonly rounds: number; 
   const peakMiB = await hub.memoryMiB('VmHWM');
   await hub.stop();
   await sshd.stop();
+  const others = await otherFigures(clients, key, source, rounds, { idleMiB, peakMiB });
   console.log('');
   printTable([
     ['work', 'OpenSSH', 'Entrepot', 'ratio', 'wanted', ''],
     ...(Object.keys(WORKS) as Work[]).map(work => row(work, openssh, ours, sizeMiB)),
+    ...others.map(([what = '', value = '', wanted = '']) => [what, '', value, '', wanted, '']),
   ]);
-  console.log('');
-  printTable([['other figures', 'value', 'wanted'], ...(await otherFigures(clients, key, source, rounds, { idleMiB, peakMiB }))]);
 }
 
 async function otherFigures(
