@@ -27,7 +27,14 @@ export type GuardedActionName = keyof GuardedActions;
 export type GuardedAction = { [A in GuardedActionName]: { readonly action: A } & GuardedActions[A] }[GuardedActionName];
 
 /** Every guarded action, for menus and checks. */
-export const GUARDED_ACTIONS = ['login', 'upload', 'publish', 'download', 'delete', 'rename'] as const satisfies readonly GuardedActionName[];
+export const GUARDED_ACTIONS = [
+  'login',
+  'upload',
+  'publish',
+  'download',
+  'delete',
+  'rename',
+] as const satisfies readonly GuardedActionName[];
 
 /** Refuses by throwing a HubError. Runs while the client waits: `signal` aborts at the time limit, and a timeout refuses. */
 export type Guard<A extends GuardedActionName> = (request: GuardedActions[A], signal: AbortSignal) => void | Promise<void>;

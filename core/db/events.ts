@@ -68,8 +68,11 @@ const PRUNE = [
 export class EventRepository {
   constructor(private readonly database: Database) {}
 
-  /** Records an event and one delivery a target, in one transaction; resolves when both survive a crash, or when `trx` has them. */
-  async record(record: EventRecord, trx?: Knex.Transaction): Promise<void> {
+  /**
+   * Records an event and one delivery a target, in one transaction; resolves when both survive a crash, or when `trx` has them.
+   * Without `trx`, the pending events `settled` become ready in the same transaction, as by settle().
+   */
+  async record(record: EventRecord, trx?: Knex.Transaction, settled: readonly string[] = []): Promise<void> {
     const now = Date.now();
     const due = record.proof === undefined ? now : null;
     const row = eventRow(record);
@@ -79,18 +82,15 @@ export class EventRepository {
       if (deliveries.length > 0) await trx('deliveries').insert(deliveries.map(delivery => deliveryRow(row.id, delivery, due, now)));
       return;
     }
-    const statements: Statement[] = [{ sql: INSERT_EVENT, bindings: Object.values(row) }];
+    const statements: Statement[] = settled.length > 0 ? settling(settled) : [];
+    statements.push({ sql: INSERT_EVENT, bindings: Object.values(row) });
     if (deliveries.length > 0) statements.push({ sql: INSERT_DELIVERIES, bindings: [row.id, due, now, JSON.stringify(deliveries)] });
     await this.database.atomically(statements);
   }
 
   /** Makes pending events ready and their deliveries due. Those that are no longer pending stay as they are. */
   async settle(ids: readonly string[]): Promise<void> {
-    const list = JSON.stringify(ids);
-    await this.database.atomically([
-      { sql: SETTLE_DELIVERIES, bindings: [Date.now(), list] },
-      { sql: SETTLE_EVENTS, bindings: [list] },
-    ]);
+    await this.database.atomically(settling(ids));
   }
 
   /** Deletes pending events and their deliveries. Those that are no longer pending stay. */
@@ -215,6 +215,14 @@ function idBound(ms: number): string {
 }
 
 /** In the order of INSERT_EVENT. */
+function settling(ids: readonly string[]): Statement[] {
+  const list = JSON.stringify(ids);
+  return [
+    { sql: SETTLE_DELIVERIES, bindings: [Date.now(), list] },
+    { sql: SETTLE_EVENTS, bindings: [list] },
+  ];
+}
+
 function eventRow({ event, user, path, proof }: EventRecord) {
   return {
     id: event.id,

@@ -25,9 +25,9 @@ const WAKE_EVERY_MS = 10;
 @injectable()
 export class OutboxEventBus extends EventBus {
   readonly #live = new EventEmitter();
-  #settled: Settled[] = [];
+  readonly #settled: Settled[] = [];
+  readonly #writing = new Set<Promise<void>>();
   #settleTimer: NodeJS.Timeout | undefined;
-  #settling: Promise<void> | undefined;
   #wakeTimer: NodeJS.Timeout | undefined;
   #wokenAt = Number.NEGATIVE_INFINITY;
 
@@ -42,7 +42,8 @@ export class OutboxEventBus extends EventBus {
 
   async publish<T extends EventType>(type: T, data: EventTypes[T], trx?: Knex.Transaction): Promise<void> {
     const { event, targets, recorded } = this.#make(type, data);
-    if (recorded) await this.events.record(this.#record(event, targets), trx);
+    if (recorded && trx) await this.events.record(this.#record(event, targets), trx);
+    else if (recorded) await this.#recordWithSettled(this.#record(event, targets));
     if (trx) void trx.executionPromise.then(() => this.#announce(event, targets.length > 0)).catch(() => undefined);
     else this.#announce(event, targets.length > 0);
   }
@@ -50,7 +51,7 @@ export class OutboxEventBus extends EventBus {
   async prepare<T extends EventType>(type: T, data: EventTypes[T], proof: OperationProof): Promise<PendingEvent> {
     const { event, targets, recorded } = this.#make(type, data);
     if (!recorded) return { settle: () => this.#announce(event, false), drop: async () => undefined };
-    await this.events.record(this.#record(event, targets, proof));
+    await this.#recordWithSettled(this.#record(event, targets, proof));
     return {
       settle: () => this.#settle({ event, wanted: targets.length > 0 }),
       drop: () => this.events.drop([event.id]),
@@ -70,11 +71,12 @@ export class OutboxEventBus extends EventBus {
   }
 
   async flush(): Promise<void> {
-    while (this.#settling || this.#settled.length > 0) {
-      clearTimeout(this.#settleTimer);
-      this.#settleTimer = undefined;
-      await (this.#settling ?? this.#write());
+    while (this.#writing.size > 0 || this.#settled.length > 0) {
+      if (this.#settled.length > 0) await this.#write();
+      else await Promise.all(this.#writing);
     }
+    clearTimeout(this.#settleTimer);
+    this.#settleTimer = undefined;
   }
 
   #make<T extends EventType>(type: T, data: EventTypes[T]) {
@@ -100,43 +102,52 @@ export class OutboxEventBus extends EventBus {
 
   #settle(settled: Settled): void {
     this.#settled.push(settled);
-    if (this.#settling) return;
     if (this.#settled.length >= SETTLE_BATCH) this.#writeSoon(0);
-    else this.#settleTimer ??= setTimeout(() => this.#writeSoon(0), SETTLE_WAIT_MS);
+    else if (!this.#settleTimer) this.#writeSoon(SETTLE_WAIT_MS);
   }
 
   #writeSoon(waitMs: number): void {
     clearTimeout(this.#settleTimer);
     this.#settleTimer = setTimeout(() => {
       this.#settleTimer = undefined;
-      if (!this.#settling) this.#write().catch(() => undefined);
+      if (this.#writing.size > 0) this.#writeSoon(SETTLE_WAIT_MS);
+      else if (this.#settled.length > 0) this.#write().catch(() => undefined);
     }, waitMs);
   }
 
-  /** Settles one batch; never more than one is under way. What fails stays, and is written again later. */
+  /** Settles one batch; none of those that wait on a timer begins while another is under way. */
   #write(): Promise<void> {
-    const batch = this.#settled.slice(0, SETTLE_BATCH);
-    this.#settling = this.events
-      .settle(batch.map(({ event }) => event.id))
-      .then(
-        () => this.#written(batch),
-        (error: unknown) => {
-          this.settings.log.warn({ err: error, events: this.#settled.length }, 'events could not be made deliverable; trying again');
-          this.#writeSoon(SETTLE_AGAIN_MS);
-          throw error;
-        },
-      )
-      .finally(() => {
-        this.#settling = undefined;
-      });
-    return this.#settling;
+    return this.#settleBy(ids => this.events.settle(ids));
   }
 
-  #written(batch: readonly Settled[]): void {
-    this.#settled.splice(0, batch.length);
+  /**
+   * What was settled so far becomes ready together with the new record. Not only for speed: the operation that comes now may
+   * change what the proof of an earlier one looks at.
+   */
+  #recordWithSettled(record: EventRecord): Promise<void> {
+    if (this.#settled.length === 0) return this.events.record(record);
+    return this.#settleBy(ids => this.events.record(record, undefined, ids));
+  }
+
+  /** What fails stays, and is written again later. */
+  async #settleBy(write: (ids: readonly string[]) => Promise<void>): Promise<void> {
+    const batch = this.#settled.splice(0, SETTLE_BATCH);
+    const written = write(batch.map(({ event }) => event.id));
+    const noted = written.catch(() => undefined);
+    this.#writing.add(noted);
+    try {
+      await written;
+    } catch (error) {
+      this.#settled.unshift(...batch);
+      this.settings.log.warn({ err: error, events: this.#settled.length }, 'events could not be made deliverable; trying again');
+      this.#writeSoon(SETTLE_AGAIN_MS);
+      throw error;
+    } finally {
+      this.#writing.delete(noted);
+    }
     for (const { event } of batch) this.#emit(event);
     if (batch.some(({ wanted }) => wanted)) this.#wake();
-    if (this.#settled.length > 0) this.#writeSoon(0);
+    if (this.#settled.length > 0 && !this.#settleTimer) this.#writeSoon(SETTLE_WAIT_MS);
   }
 
   #announce(event: HubEvent, wanted: boolean): void {

@@ -97,6 +97,17 @@ test('forgets a prepared event that is dropped, with its deliveries', async t =>
   t.deepEqual(heard, []);
 });
 
+test('what was settled is written before the next operation may change what its proof looks at', async t => {
+  const { bus, outbox } = await setUp(t);
+  const made = await bus.prepare('directory.created', { ...deleted, path: '/in/d' }, { storage: 'data', path: '/d', before: '' });
+  made.settle();
+  await bus.prepare('directory.renamed', { ...deleted, target: '/in/e' }, { storage: 'data', path: '/d', before: 'etag' });
+  t.deepEqual(
+    (await outbox.events.pending()).map(({ event }) => event.type),
+    ['directory.renamed'],
+  );
+});
+
 test('settles by itself, many at once, and each one is heard once', async t => {
   const { outbox, bus, heard } = await setUp(t);
   const batches: number[] = [];
