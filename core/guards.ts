@@ -39,6 +39,9 @@ export const GUARDED_ACTIONS = [
 /** Refuses by throwing a HubError. Runs while the client waits: `signal` aborts at the time limit, and a timeout refuses. */
 export type Guard<A extends GuardedActionName> = (request: GuardedActions[A], signal: AbortSignal) => void | Promise<void>;
 
+/** What setTimeout can count: longer limits would come to nothing. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 interface Registered {
   readonly guard: Guard<GuardedActionName>;
   readonly timeoutMs: number | undefined;
@@ -78,10 +81,13 @@ async function withinLimit(ask: (signal: AbortSignal) => void | Promise<void>, l
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     if (!Number.isFinite(limitMs)) return;
-    timer = setTimeout(() => {
-      reject(new HubError('unavailable', 'Refused: the check did not answer in time'));
-      controller.abort();
-    }, limitMs);
+    timer = setTimeout(
+      () => {
+        reject(new HubError('unavailable', 'Refused: the check did not answer in time'));
+        controller.abort();
+      },
+      Math.min(limitMs, MAX_TIMER_MS),
+    );
   });
   try {
     await Promise.race([Promise.resolve(ask(controller.signal)), late]);

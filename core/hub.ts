@@ -99,6 +99,11 @@ export class Hub {
     return this.get(ExtensionRegistry).reports;
   }
 
+  /** Resolves to why, when the hub has lost what it cannot work without; it should then be stopped, and started anew. */
+  get failed(): Promise<HubError> {
+    return this.get(Database).failed.then(cause => new HubError('unavailable', 'The connection to the database is lost', { cause }));
+  }
+
   /** The transfers that are open now. */
   get transfers(): number {
     return this.get(SessionRegistry).transfers;

@@ -37,9 +37,11 @@ async function start(context: CliContext, options: GlobalOptions): Promise<void>
     await startHub(hub);
     await control.announce(hub.listeners);
     await tell(context, options, hub, services);
-    const signal = await told;
+    const end = await Promise.race([told, hub.failed]);
     await control.retract();
-    await stopServing(hub, signal);
+    // What supervises the hub starts it anew; one that cannot record anything must not go on.
+    if (typeof end !== 'string') throw end;
+    await stopServing(hub, end);
   } catch (error) {
     await hub.stop(AbortSignal.abort());
     throw error;

@@ -104,6 +104,11 @@ export class Database {
     });
   }
 
+  /** Resolves, to why when that is known, when the connection that writes is lost for good. */
+  get failed(): Promise<Error | undefined> {
+    return this.#writer.failed;
+  }
+
   /** Waits for what is under way and closes the connections. May be repeated. */
   async close(): Promise<void> {
     // The writer last: the connection that is left alone moves the journal into the file.

@@ -19,6 +19,11 @@ export class SqliteThread {
   #gathered: Call[] = [];
   #death: HubError | undefined;
   #closing: Promise<void> | undefined;
+  #failed: (cause: Error | undefined) => void = () => undefined;
+  /** Resolves, to why when that is known, when the thread ends without being asked to. Nothing works from then on. */
+  readonly failed = new Promise<Error | undefined>(resolve => {
+    this.#failed = resolve;
+  });
 
   private constructor(options: SqliteOptions) {
     this.#worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), {
@@ -125,6 +130,7 @@ export class SqliteThread {
   }
 
   #die(cause: Error | undefined): void {
+    if (!this.#death) this.#failed(cause);
     this.#death ??= new HubError('unavailable', 'The database stopped working', { cause });
     const waiting = [...this.#outstanding.values()];
     this.#outstanding.clear();

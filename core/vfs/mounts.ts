@@ -22,6 +22,19 @@ interface Entry {
   backend: StorageBackend | undefined;
 }
 
+/** What a user without a home has at '/': nothing but the mounts below it. */
+const NOTHING: StorageBackend = {
+  features: { randomWrites: true, atomicWrites: true },
+  stat: () => Promise.reject(absent()),
+  async *list(path) {
+    if (path !== ROOT) throw absent();
+    yield [];
+  },
+  open: (_path, flags) => Promise.reject(flags.create ? new HubError('permission-denied', 'Nothing can be kept here') : absent()),
+};
+
+const absent = () => new HubError('not-found', 'No such file or directory');
+
 /** Where a user's paths lead: the longest mount that holds a path decides. */
 export class MountTable {
   readonly #entries: readonly Entry[];
@@ -31,7 +44,10 @@ export class MountTable {
     mounts: readonly Mount[],
     private readonly open: (storage: string) => Promise<StorageBackend>,
   ) {
-    this.#entries = mounts
+    const rooted = mounts.some(mount => virtualPath(mount.path) === ROOT)
+      ? mounts
+      : [...mounts, { path: ROOT, storage: '', directory: ROOT }];
+    this.#entries = rooted
       .map(mount => ({
         path: virtualPath(mount.path),
         storage: mount.storage,
@@ -41,11 +57,10 @@ export class MountTable {
       .sort((a, b) => b.path.length - a.path.length);
   }
 
-  /** Where `path` is kept. Throws 'not-found' when no mount holds it, or what opening the storage throws. */
+  /** Where `path` is kept. Throws what opening the storage throws. */
   async locate(path: VirtualPath): Promise<Location> {
-    const entry = this.#holding(path);
-    if (!entry) throw new HubError('not-found', 'No such file or directory');
-    entry.backend ??= await this.open(entry.storage);
+    const entry = this.#holding(path)!;
+    entry.backend ??= entry.storage === '' ? NOTHING : await this.open(entry.storage);
     return {
       path,
       storage: entry.storage,

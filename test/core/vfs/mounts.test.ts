@@ -142,3 +142,14 @@ test('a storage that is gone is told of by its name, and the others work', async
   await put(alice, '/f', 'x');
   t.deepEqual(await names(alice, '/'), ['f', 'lost']);
 });
+
+test('a user without a home sees the mounts, and can keep nothing beside them', async t => {
+  const hub = await startHub(t, { users: { alice: { mounts: [{ path: '/in', storage: 'memory', directory: '/inbox' }] } } });
+  const files = await hub.files('alice');
+  const names: string[] = [];
+  for await (const batch of files.list('/')) names.push(...batch.map(({ name }) => name));
+  t.deepEqual(names, ['in']);
+  t.is((await files.stat('/')).type, 'directory');
+  await t.throwsAsync(files.open('/x', { write: true, create: true, truncate: true }), { code: 'permission-denied' });
+  await t.throwsAsync(files.stat('/x'), { code: 'not-found' });
+});
