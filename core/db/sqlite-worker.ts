@@ -83,7 +83,7 @@ class Connection {
   #commit(calls: readonly Call[]): readonly Answer[] {
     try {
       this.#prepare('BEGIN IMMEDIATE').run();
-      const answers = calls.map(call => this.#attempt(call));
+      const answers = calls.length === 1 ? [this.#alone(calls[0]!)] : calls.map(call => this.#attempt(call));
       this.#prepare('COMMIT').run();
       return answers;
     } catch (error) {
@@ -93,6 +93,11 @@ class Connection {
       if (calls.length > 1 && code.startsWith('SQLITE_CONSTRAINT')) return calls.flatMap(call => this.#commit([call]));
       return calls.map(({ id }) => ({ id, error: { code, message } }));
     }
+  }
+
+  /** Runs the only call of a transaction, which its failure undoes as a whole. */
+  #alone({ id, statements }: Call): Answer {
+    return { id, result: statements.map(statement => this.#run(statement)) };
   }
 
   /** Runs one call so that its failure undoes only itself. Throws when SQLite gave up the whole transaction. */

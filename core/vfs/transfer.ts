@@ -1,15 +1,22 @@
 import { Readable } from 'node:stream';
 import { HubError, toHubError } from '../errors.js';
-import type { OperationProof, PendingEvent } from '../events/bus.js';
 import { uuidv7 } from '../ids.js';
 import type { TransferSnapshot } from '../session-info.js';
 import type { FileAttributes, FileInfo, OpenFlags, StorageHandle } from '../storage/backend.js';
+import { requireAttributeRights } from './attribute-rights.js';
 import type { Location } from './mounts.js';
 import type { WritePlan } from './opening.js';
 import { nameOf, type VirtualPath } from './path.js';
+import { Preparation, settleBoth } from './preparation.js';
 import type { SessionScope, VfsServices } from './scope.js';
 
+type StagedPlan = Extract<WritePlan, { kind: 'staged' }>;
+
 const CONTENT_CHUNK_BYTES = 256 * 1024;
+/** A file up to this size comes in one write and goes in one read. */
+const SMALL_BYTES = 32 * 1024;
+/** How long an event that was recorded in anticipation waits for the client. */
+const ANTICIPATION_MS = 1_000;
 
 /**
  * A file opened through a session: a storage handle that also counts bytes, and on close() publishes
@@ -23,13 +30,17 @@ export class Transfer {
   /** Where the written file ends, for those that begin empty. */
   #extent = 0;
   #read = 0;
-  #changed: boolean;
   #busy = 0;
   #idle: (() => void) | undefined;
   #failure: HubError | undefined;
   #end: Promise<void> | undefined;
   #closed = false;
   #keepsTemporary = false;
+  /** Rises with each change of the content. */
+  #revision = 0;
+  #preparation: Preparation | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #downloaded: Promise<void> | undefined;
 
   constructor(
     private readonly scope: SessionScope,
@@ -40,7 +51,6 @@ export class Transfer {
     private readonly plan: WritePlan | undefined,
   ) {
     this.path = location.path;
-    this.#changed = plan?.kind !== 'direct' ? plan !== undefined : plan.changed;
   }
 
   /** Whether what is written is invisible to others, and may still become visible. */
@@ -61,6 +71,7 @@ export class Transfer {
     try {
       const count = await this.handle.read(target, position);
       this.#read += count;
+      if (count === 0) this.#anticipateEnd();
       return count;
     } catch (error) {
       throw toHubError(error);
@@ -70,8 +81,8 @@ export class Transfer {
   }
 
   /** Writes all of `data` at `position`; `data` may be reused once the promise settles. A write that fails makes close() fail too. */
-  async write(data: Uint8Array, position: number): Promise<void> {
-    await this.writev([data], position);
+  write(data: Uint8Array, position: number): Promise<void> {
+    return this.writev([data], position);
   }
 
   /** Like write() of the pieces one after the other. */
@@ -79,11 +90,13 @@ export class Transfer {
     if (!this.plan) throw new HubError('permission-denied', 'Not opened for writing');
     this.#begin();
     try {
-      await writePieces(this.handle, pieces, position);
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      const writing = writePieces(this.handle, pieces, position);
+      if (position === 0 && this.#revision === 0) this.#anticipate(writing, length);
+      await writing;
       this.#written += length;
       if (length > 0) this.#extent = Math.max(this.#extent, position + length);
-      this.#changed = true;
+      this.#revision++;
     } catch (error) {
       throw this.#fail(error);
     } finally {
@@ -128,7 +141,7 @@ export class Transfer {
     try {
       await this.handle.truncate(size);
       this.#extent = size;
-      this.#changed = true;
+      this.#revision++;
     } catch (error) {
       throw this.#fail(error);
     } finally {
@@ -170,10 +183,11 @@ export class Transfer {
   }
 
   async #close(): Promise<void> {
+    clearTimeout(this.#timer);
     await this.#quiet();
     try {
       if (this.#failure) throw this.#failure;
-      if (this.plan && this.#changed) await this.#commit(this.plan);
+      if (this.plan && this.#isChanged) await this.#commit(this.plan);
       else await this.#finishReading();
     } catch (error) {
       const failure = toHubError(error);
@@ -187,48 +201,41 @@ export class Transfer {
   async #finishReading(): Promise<void> {
     const { size } = this.handle.opened ?? (await this.handle.stat());
     const closing = this.#closeHandle();
-    if (this.#read > 0 || (size === 0 && !this.plan)) {
-      await settleBoth(this.services.bus.publish('download.completed', { ...this.#facts(), size, bytes: this.#read }), closing);
-    }
-    await closing;
+    const wanted = this.#read > 0 || (size === 0 && !this.plan);
+    await settleBoth(this.#downloaded ?? (wanted ? this.#publishDownload(size) : undefined), closing);
+  }
+
+  #publishDownload(size: number): Promise<void> {
+    return this.services.bus.publish('download.completed', { ...this.#facts(), size, bytes: this.#read });
   }
 
   async #commit(plan: WritePlan): Promise<void> {
     const size = plan.kind === 'direct' ? (await this.handle.stat()).size : this.#extent;
     await this.#askPublish(plan, size);
-    const data = { ...this.#facts(), size, bytes: this.#written, replaced: plan.before !== undefined };
+    if (plan.kind === 'staged') return this.#commitStaged(plan);
     if (plan.kind === 'direct') {
       await this.#flush();
-      await this.services.bus.publish('upload.completed', data);
+      await this.services.bus.publish('upload.completed', this.#outcome(plan, size));
       return;
     }
-    const preparing = this.services.bus.prepare('upload.completed', data, this.#proof(plan));
+    const { storage, storagePath } = this.location;
+    const proof = { storage, path: storagePath, before: plan.before?.etag ?? (plan.before ? '*' : '') };
+    const pending = await this.services.bus.prepare('upload.completed', this.#outcome(plan, size), proof);
     try {
-      if (plan.kind === 'staged') await this.#publishStaged(plan, preparing);
-      else {
-        await preparing;
-        await this.#closeHandle();
-      }
+      await this.#closeHandle();
     } catch (error) {
-      await this.#dropEvent(await preparing.catch(() => undefined));
+      await pending.drop().catch((failure: unknown) => this.#warn(failure, 'the event of a failed upload could not be dropped'));
       throw error;
     }
-    (await preparing).settle();
+    pending.settle();
   }
 
-  /** Comes before the temporary is removed: recovery reads "temporary gone" as "it happened". */
-  async #dropEvent(pending: PendingEvent | undefined): Promise<void> {
-    try {
-      await pending?.drop();
-    } catch (error) {
-      this.#keepsTemporary = true;
-      this.#warn(error, 'the event of a failed upload could not be dropped; its temporary stays until the next start');
-    }
-  }
-
-  async #publishStaged(plan: Extract<WritePlan, { kind: 'staged' }>, preparing: Promise<PendingEvent>): Promise<void> {
-    // The flush of the file and the commit of the event do not depend on each other, and both must be done before the file appears.
-    await settleBoth(this.services.durable ? plan.staged.sync?.() : undefined, preparing);
+  async #commitStaged(plan: StagedPlan): Promise<void> {
+    const early = this.#preparation;
+    if (early && (early.revision !== this.#revision || early.isDropping)) await this.#dropPreparation();
+    const sync = () => (this.services.durable ? plan.staged.sync?.() : undefined);
+    this.#preparation ??= this.#prepare(plan, this.#revision, this.#extent, this.#written, sync());
+    await this.#preparation.done;
     const replace = plan.mayReplace && this.scope.policy.allows('replace', this.path);
     this.#closed = true;
     try {
@@ -239,12 +246,42 @@ export class Transfer {
       this.#closed = false;
       throw error;
     }
+    const published = this.#preparation;
+    this.#preparation = undefined;
+    await published.settle();
   }
 
-  #proof(plan: Extract<WritePlan, { kind: 'staged' | 'native' }>): OperationProof {
-    const { storage, storagePath } = this.location;
-    if (plan.kind === 'staged') return { storage, path: plan.staged.temporary, before: '*' };
-    return { storage, path: storagePath, before: plan.before?.etag ?? (plan.before ? '*' : '') };
+  #prepare(plan: StagedPlan, revision: number, size: number, bytes: number, flushing: Promise<unknown> | undefined): Preparation {
+    const proof = { storage: this.location.storage, path: plan.staged.temporary, before: '*' };
+    return new Preparation(revision, flushing, this.services.bus.prepare('upload.completed', this.#outcome(plan, size, bytes), proof));
+  }
+
+  /** A small file is most likely complete with its first write: it is flushed and its event recorded while the client makes up its mind. */
+  #anticipate(writing: Promise<void>, bytes: number): void {
+    const { plan, services } = this;
+    if (plan?.kind !== 'staged' || this.#preparation || this.#busy > 1 || bytes > SMALL_BYTES || services.guards.has('publish')) return;
+    const flushing = services.durable ? writing.then(() => plan.staged.sync?.()) : writing;
+    this.#preparation = this.#prepare(plan, this.#revision + 1, bytes, bytes, flushing);
+    // A client that goes on for long must not leave an event waiting, which would hold up those who read the log.
+    this.#timer = setTimeout(() => void this.#dropPreparation().catch(() => undefined), ANTICIPATION_MS).unref();
+  }
+
+  /** A client that was told of the end of a small file has it. */
+  #anticipateEnd(): void {
+    const { opened } = this.handle;
+    if (this.plan || this.#downloaded || !opened || opened.size > SMALL_BYTES || this.#read < opened.size) return;
+    this.#downloaded = this.#publishDownload(opened.size);
+    this.#downloaded.catch(() => undefined);
+  }
+
+  async #dropPreparation(): Promise<void> {
+    const dropped = this.#preparation;
+    await dropped?.drop();
+    if (this.#preparation === dropped) this.#preparation = undefined;
+  }
+
+  #outcome(plan: WritePlan, size: number, bytes = this.#written) {
+    return { ...this.#facts(), size, bytes, replaced: plan.before !== undefined };
   }
 
   /** Everything written is with the storage, and on its disk where that is promised, when this resolves. */
@@ -291,15 +328,21 @@ export class Transfer {
   }
 
   async #giveUp(reason: string): Promise<void> {
+    clearTimeout(this.#timer);
     await this.#quiet();
     this.scope.remove(this);
+    // Comes before the temporary is removed: recovery reads "temporary gone" as "it happened".
+    await this.#dropPreparation().catch((error: unknown) => {
+      this.#keepsTemporary = true;
+      this.#warn(error, 'the event of a failed upload could not be dropped; its temporary stays until the next start');
+    });
     const whole = this.plan || this.#closed ? undefined : (this.handle.opened ?? (await this.handle.stat().catch(() => undefined)));
     if (this.#keepsTemporary) await this.handle.close().catch(() => undefined);
     else if (!this.#closed) await this.handle.abort();
     const { backend } = this.location;
     if (this.plan?.kind === 'direct' && !this.plan.before) await backend.removeFile?.(this.location.storagePath).catch(() => undefined);
-    if (this.plan && !this.#changed && this.#read === 0) return;
-    const type = this.plan && this.#changed ? 'upload.failed' : 'download.failed';
+    if ((this.plan && !this.#isChanged && this.#read === 0) || this.#downloaded) return;
+    const type = this.plan && this.#isChanged ? 'upload.failed' : 'download.failed';
     const bytes = type === 'upload.failed' ? this.#written : this.#read;
     await this.services.bus
       .publish(type, { ...this.#facts(), size: whole?.size ?? bytes, bytes, reason })
@@ -330,6 +373,11 @@ export class Transfer {
     if (--this.#busy === 0) this.#idle?.();
   }
 
+  /** Whether there is something to commit: also an empty file that was made, or made empty. */
+  get #isChanged(): boolean {
+    return this.#revision > 0 || (this.plan !== undefined && (this.plan.kind !== 'direct' || this.plan.changed));
+  }
+
   #fail(error: unknown): HubError {
     this.#failure ??= toHubError(error);
     return this.#failure;
@@ -341,14 +389,6 @@ export class Transfer {
   }
 }
 
-/** Throws 'permission-denied' unless the user may change all that `attributes` names. `open` files may be resized by whoever may write them. */
-export function requireAttributeRights(scope: SessionScope, path: VirtualPath, attributes: FileAttributes, open = false): void {
-  if (attributes.size !== undefined && !open) scope.policy.require('resize', path);
-  if (attributes.mode !== undefined) scope.policy.require('chmod', path);
-  if (attributes.uid !== undefined || attributes.gid !== undefined) scope.policy.require('chown', path);
-  if (attributes.mtime !== undefined || attributes.atime !== undefined) scope.policy.require('chtimes', path);
-}
-
 async function writePieces(handle: StorageHandle, pieces: readonly Uint8Array[], position: number): Promise<void> {
   if (handle.writev && pieces.length > 1) return handle.writev(pieces, position);
   let offset = position;
@@ -356,10 +396,4 @@ async function writePieces(handle: StorageHandle, pieces: readonly Uint8Array[],
     await handle.write(piece, offset);
     offset += piece.length;
   }
-}
-
-/** Waits for both, then throws what the first threw. */
-async function settleBoth(...work: readonly (Promise<unknown> | undefined)[]): Promise<void> {
-  const results = await Promise.allSettled(work);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

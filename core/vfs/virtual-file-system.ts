@@ -1,5 +1,6 @@
 import { HubError, toHubError } from '../errors.js';
 import type { FileAttributes, FileInfo, HashAlgorithm, OpenFlags } from '../storage/backend.js';
+import { requireAttributeRights } from './attribute-rights.js';
 import { copyContent, digest } from './content.js';
 import { listDirectory } from './listing.js';
 import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
@@ -10,7 +11,7 @@ import type { Verb } from './policy.js';
 import { type Operation, recordOperation } from './recording.js';
 import type { SessionScope, VfsServices } from './scope.js';
 import { canStage, stageUpload } from './staging.js';
-import { requireAttributeRights, Transfer } from './transfer.js';
+import { Transfer } from './transfer.js';
 
 /**
  * The files of one session, and the only way any protocol reaches them.

@@ -4,23 +4,26 @@ import { HubError, type Transfer, toHubError } from '#core/api.js';
 const MAX_PIECES = 512;
 const MAX_RUN_BYTES = 4 * 1024 * 1024;
 
-/** Pieces that touch, and the requests that are answered when the last of them is written. */
+/** Pieces that touch. */
 interface Run {
   readonly position: number;
   readonly pieces: Buffer[];
   bytes: number;
-  readonly ids: number[];
 }
 
 /** Who is told what became of the writes of a file. */
 export interface WriteObserver {
-  /** `bytes` left memory; the WRITEs `ids` are done, or have failed with `failure`. */
-  written(ids: readonly number[], bytes: number, failure: HubError | undefined): void;
+  /** The WRITE `id` was taken, or is refused because one before it failed. */
+  taken(id: number, failure: HubError | undefined): void;
+  /** `bytes` left memory, or were given up. */
+  written(bytes: number): void;
 }
 
 /**
  * An open file of a client. Pieces of WRITEs are gathered while one write is under way and go out together, so that
- * there is one call into the storage for many requests and the order within a file is the client's.
+ * there is one call into the storage for many requests and the order within a file is the client's. A WRITE is answered
+ * when it is taken: what it promises is kept by CLOSE, FSYNC and every look at the file, which wait for what was taken
+ * and hear of what failed.
  */
 export class OpenFile {
   readonly kind = 'file';
@@ -63,10 +66,9 @@ export class OpenFile {
     this.#position += piece.length;
   }
 
-  /** Ends the WRITE `id`: it is answered when all its pieces are written. */
+  /** Ends the WRITE `id`, which is then answered. */
   finish(id: number): void {
-    const last = this.#runs.at(-1) ?? this.#newRun();
-    last.ids.push(id);
+    this.observer.taken(id, this.#failure);
   }
 
   /** Starts writing what was gathered, unless a write is under way, which starts the next one itself. */
@@ -96,6 +98,7 @@ export class OpenFile {
     this.#operations++;
     try {
       if (this.#unwritten) await this.#until(() => !this.#unwritten);
+      if (this.#failure) throw this.#failure;
       return await operation();
     } finally {
       this.#operations--;
@@ -168,14 +171,14 @@ export class OpenFile {
   }
 
   #newRun(): Run {
-    const run: Run = { position: this.#position, pieces: [], bytes: 0, ids: [] };
+    const run: Run = { position: this.#position, pieces: [], bytes: 0 };
     this.#runs.push(run);
     return run;
   }
 
   #written(run: Run): void {
     this.#busy = false;
-    this.observer.written(run.ids, run.bytes, this.#failure);
+    this.observer.written(run.bytes);
     this.flush();
   }
 

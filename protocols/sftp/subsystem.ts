@@ -189,13 +189,13 @@ export class SftpSubsystem implements RequestContext, WireObserver {
     this.#dirty.clear();
   }
 
-  written(ids: readonly number[], bytes: number, failure: HubError | undefined): void {
+  taken(id: number, failure: HubError | undefined): void {
+    if (failure) this.#fail(id, failure, 'WRITE');
+    else this.#answer(successReply(id));
+  }
+
+  written(bytes: number): void {
     this.#unwrittenBytes -= bytes;
-    for (const id of ids) {
-      this.#inFlight--;
-      if (failure) this.#log(failure, 'WRITE');
-      this.#wire.send(failure ? failureReply(id, failure) : successReply(id));
-    }
     this.#goOn();
   }
 
