@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { readFile, readlink, realpath } from 'node:fs/promises';
 import { HubError } from '#core/api.js';
 import { forGood, type Held, heldDescriptor, heldPath } from './held.js';
-import { errnoOf, isLocalDisk, notFound, openDescriptor, statDescriptor, statEntry } from './io.js';
+import { errnoOf, notFound, openDescriptor, statDescriptor, statEntry, type Volume, volumeAt } from './io.js';
 import { RecentDirectories, type RecentDirectory } from './recent.js';
 
 // Linux's O_PATH, which node:fs does not name: a descriptor that stands for an entry and cannot read it.
@@ -40,18 +40,16 @@ export class Confinement {
   readonly #closing: Held[];
   readonly root: Held;
   readonly #recent: RecentDirectories;
-  readonly #isLocal: boolean;
 
   private constructor(
     root: Held,
-    volume: { readonly device: bigint; readonly isLocal: boolean },
+    private readonly volume: Volume,
     private readonly hostRoots: readonly (readonly string[])[],
     private readonly followsLinks: boolean,
   ) {
     this.#closing = [root];
     this.root = forGood(root);
     this.#recent = new RecentDirectories(this.root, volume.device);
-    this.#isLocal = volume.isLocal;
   }
 
   /** Holds `root`, a directory. Throws the errno of opening it, or 'unavailable' where /proc is missing. */
@@ -59,8 +57,7 @@ export class Confinement {
     const real = await realpath(root);
     const held = LINUX ? heldDescriptor(await openDirectory(real)) : heldPath(real);
     const stats = await statEntry(`${held.path}/.`).catch(() => undefined);
-    if (stats)
-      return new Confinement(held, { device: stats.dev, isLocal: await isLocalDisk(real) }, [names(root), names(real)], followsLinks);
+    if (stats) return new Confinement(held, await volumeAt(real, stats.dev), [names(root), names(real)], followsLinks);
     held.release();
     throw new HubError('unavailable', 'A local storage needs /proc to be mounted');
   }
@@ -104,6 +101,11 @@ export class Confinement {
   early(path: string): { readonly at: Place; readonly confirmed: Promise<boolean> } | undefined {
     const recent = this.#recent.find(parentOf(path));
     return recent && { at: place(recent.take(), recent.above, nameOf(path), this.#isQuick(recent)), confirmed: recent.confirm() };
+  }
+
+  /** Whether what is made at a place has no disk to be flushed to. */
+  isMemory({ quick }: Place): boolean {
+    return this.volume.isMemory && quick;
   }
 
   /** To be called when a directory was moved or removed. */
@@ -196,7 +198,7 @@ export class Confinement {
   }
 
   #isQuick(recent: RecentDirectory): boolean {
-    return this.#isLocal && recent.onRootDevice;
+    return this.volume.isLocal && recent.onRootDevice;
   }
 
   /** Keeps the directory that was walked to for a moment, unless it is the root, which is held anyway. */

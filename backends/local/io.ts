@@ -61,13 +61,24 @@ export async function copyContent(source: number, target: number): Promise<void>
   }
 }
 
-/** File systems by their magic numbers (statfs(2)) that keep what is open in this machine's memory: ext, XFS, Btrfs, tmpfs, F2FS, ZFS, bcachefs. */
-const LOCAL_DISKS = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0xf2f52010, 0x2fc12fc1, 0xca451a4e]);
+const MEMORY = 0x01021994;
+/** File systems by their magic numbers (statfs(2)) that keep what is open in this machine's memory: tmpfs, ext, XFS, Btrfs, F2FS, ZFS, bcachefs. */
+const LOCAL_DISKS = new Set([MEMORY, 0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0xca451a4e]);
 
-/** Whether the file system at `path` is one that never waits for anything to describe or close what is open and flushed. */
-export async function isLocalDisk(path: string): Promise<boolean> {
+/** What the file system below a directory promises. */
+export interface Volume {
+  readonly device: bigint;
+  /** It never waits for anything to describe or close what is open and flushed. */
+  readonly isLocal: boolean;
+  /** It is memory: there is no disk to flush anything to. */
+  readonly isMemory: boolean;
+}
+
+/** Looks at the file system at `path`, whose device is `device`. */
+export async function volumeAt(path: string, device: bigint): Promise<Volume> {
   const { type } = await statfs(path);
-  return process.platform === 'linux' && LOCAL_DISKS.has(type);
+  const known = process.platform === 'linux';
+  return { device, isLocal: known && LOCAL_DISKS.has(type), isMemory: known && type === MEMORY };
 }
 
 /** Any failure of the file system as the HubError that the hub understands. */

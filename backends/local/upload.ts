@@ -21,6 +21,8 @@ interface Begun {
   readonly target: Place;
   readonly temporary: string;
   readonly existing: FileInfo | undefined;
+  /** There is no disk to flush it to. */
+  readonly isMemory: boolean;
 }
 
 /** Begins an upload of `path` at `temporary`. Throws an errno, 'not-found' or 'not-a-directory'. */
@@ -28,8 +30,8 @@ export async function beginUpload(confinement: Confinement, path: string, tempor
   const staging = await confinement.enter(temporary);
   try {
     const early = confinement.early(path);
-    const begun = early && (await begin(staging, early.at, temporary, early.confirmed));
-    return new LocalUpload(begun ?? (await begin(staging, await confinement.enter(path), temporary))!);
+    const begun = early && (await begin(staging, early.at, temporary, confinement.isMemory(early.at), early.confirmed));
+    return new LocalUpload(begun ?? (await begin(staging, await confinement.enter(path), temporary, false))!);
   } catch (error) {
     staging.release();
     throw error;
@@ -41,6 +43,7 @@ async function begin(
   staging: Place,
   target: Place,
   temporary: string,
+  isMemory: boolean,
   confirmed: Promise<boolean> = Promise.resolve(true),
 ): Promise<Begun | undefined> {
   const [made, seen, right] = await Promise.allSettled([openDescriptor(staging.path, NEW_FILE, FILE_MODE), lookAt(target), confirmed]);
@@ -48,7 +51,7 @@ async function begin(
     const existing = seen.value;
     if (existing?.type === 'file' && existing.mode !== undefined && existing.mode !== FILE_MODE)
       await changeMode(made.value, existing.mode & SETTABLE_MODE).catch(() => undefined);
-    return { fd: made.value, staging, target, temporary, existing };
+    return { fd: made.value, staging, target, temporary, existing, isMemory };
   }
   if (made.status === 'fulfilled') await discard(made.value, staging);
   target.release();
@@ -84,7 +87,7 @@ export class LocalUpload extends LocalHandle implements StagedFile {
   }
 
   override async sync(): Promise<void> {
-    await super.sync();
+    if (!this.begun.isMemory) await super.sync();
     this.#flushed = true;
   }
 
@@ -99,7 +102,7 @@ export class LocalUpload extends LocalHandle implements StagedFile {
     } catch (error) {
       throw failure(error);
     }
-    const unflushed = this.#flushed ? await flushDirectory(target.parent).catch(failure) : undefined;
+    const unflushed = this.#flushed && !this.begun.isMemory ? await flushDirectory(target.parent).catch(failure) : undefined;
     this.#release();
     return unflushed;
   }

@@ -206,7 +206,7 @@ export class Transfer {
   }
 
   #publishDownload(size: number): Promise<void> {
-    return this.services.bus.publish('download.completed', { ...this.#facts(), size, bytes: this.#read });
+    return this.services.bus.publish('download.completed', this.#facts(size, this.#read));
   }
 
   async #commit(plan: WritePlan): Promise<void> {
@@ -281,7 +281,7 @@ export class Transfer {
   }
 
   #outcome(plan: WritePlan, size: number, bytes = this.#written) {
-    return { ...this.#facts(), size, bytes, replaced: plan.before !== undefined };
+    return { ...this.#facts(size, bytes), replaced: plan.before !== undefined };
   }
 
   /** Everything written is with the storage, and on its disk where that is promised, when this resolves. */
@@ -345,7 +345,7 @@ export class Transfer {
     const type = this.plan && this.#isChanged ? 'upload.failed' : 'download.failed';
     const bytes = type === 'upload.failed' ? this.#written : this.#read;
     await this.services.bus
-      .publish(type, { ...this.#facts(), size: whole?.size ?? bytes, bytes, reason })
+      .publish(type, { ...this.#facts(whole?.size ?? bytes, bytes), reason })
       .catch((error: unknown) => this.#warn(error, `${type} could not be recorded`));
   }
 
@@ -353,12 +353,14 @@ export class Transfer {
     this.services.log.warn({ err: error, path: this.path, user: this.scope.info.user }, message);
   }
 
-  #facts() {
+  #facts(size: number, bytes: number) {
     return {
       path: this.path,
       session: this.scope.info,
       storage: this.location.storage,
       storagePath: this.location.storagePath,
+      size,
+      bytes,
       durationMs: Math.round(performance.now() - this.#startedAt),
     };
   }
