@@ -7,6 +7,7 @@ import { requireAttributeRights } from './attribute-rights.js';
 import type { Location } from './mounts.js';
 import type { WritePlan } from './opening.js';
 import { nameOf, type VirtualPath } from './path.js';
+import { writePieces } from './pieces.js';
 import { Preparation, settleBoth } from './preparation.js';
 import type { SessionScope, VfsServices } from './scope.js';
 
@@ -388,14 +389,5 @@ export class Transfer {
   /** Resolves when no read or write is under way. */
   async #quiet(): Promise<void> {
     if (this.#busy > 0) await new Promise<void>(resolve => (this.#idle = resolve));
-  }
-}
-
-async function writePieces(handle: StorageHandle, pieces: readonly Uint8Array[], position: number): Promise<void> {
-  if (handle.writev && pieces.length > 1) return handle.writev(pieces, position);
-  let offset = position;
-  for (const piece of pieces) {
-    await handle.write(piece, offset);
-    offset += piece.length;
   }
 }
