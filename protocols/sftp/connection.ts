@@ -5,6 +5,7 @@ import { Authentication } from './authentication.js';
 import { HandleBudget } from './handles.js';
 import type { BufferPool } from './reads.js';
 import { SftpSubsystem, type SubsystemContext } from './subsystem.js';
+import { openFastLane } from './transport.js';
 
 const MAX_CHANNELS = 10;
 /** Files and directories that one connection may have open, over all its channels. */
@@ -190,6 +191,7 @@ export class Connection {
       budget: this.#budget,
       pool: this.context.pool,
       log: this.#log.child({ user: session.info.user, session: session.info.id }),
+      lane: channel => (this.#ssh ? openFastLane(this.#ssh, channel, this.socket) : undefined),
       drop: reason => this.drop(reason),
       stalled: () => this.#stalled(),
       released: () => this.#released(),
