@@ -2,6 +2,7 @@ export { z } from 'zod';
 export type { Authenticator, Credential, LoginAttempt } from './auth/authenticators.js';
 export type { Admission } from './auth/defence.js';
 export type { LoginService } from './auth/login.js';
+export { type NextProof, ProofRequired } from './auth/proof-required.js';
 export type { Session } from './auth/session.js';
 export { inheritedEnvironment } from './config/environment.js';
 export { didYouMean } from './config/nearest.js';
@@ -36,5 +37,6 @@ export type {
 } from './storage/backend.js';
 export { rangeHandle } from './storage/handles.js';
 export { HUB_VERSION } from './version.js';
+export { type DigestRange, digestRange } from './vfs/digest.js';
 export type { Transfer } from './vfs/transfer.js';
 export type { VirtualFileSystem } from './vfs/virtual-file-system.js';

@@ -1,10 +1,12 @@
 import * as accounts from './0001_accounts.js';
 import * as storage from './0002_storage.js';
 import * as events from './0003_events.js';
+import * as logins from './0004_logins.js';
 
 /** Every step of the schema, in order. A step that was released is never changed: what it lacks comes in a new one. */
 export const migrations = [
   { name: '0001_accounts', up: accounts.up },
   { name: '0002_storage', up: storage.up },
   { name: '0003_events', up: events.up },
+  { name: '0004_logins', up: logins.up },
 ] as const;

@@ -1,4 +1,4 @@
-import type { UserRepository } from '../db/users.js';
+import type { Proof, User, UserRepository } from '../db/users.js';
 import { type ErrorCode, HubError, toHubError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { Guards } from '../guards.js';
@@ -7,6 +7,7 @@ import { canonicalAddress } from '../net.js';
 import { refusalOf } from './account.js';
 import { type Authenticators, type Credential, holdsKey, type LoginAttempt } from './authenticators.js';
 import type { Admission, Defence } from './defence.js';
+import { type NextProof, ProofRequired } from './proof-required.js';
 import type { Session, SessionRegistry } from './session.js';
 
 /** What a client that may not come in is told, whatever the reason: it must not learn which users exist. */
@@ -14,6 +15,9 @@ const REFUSED = 'Login failed';
 
 /** Failures that say nothing about the account: the client sees them as they are. */
 const SHOWN: ReadonlySet<ErrorCode> = new Set(['permission-denied', 'rate-limited', 'too-many-sessions', 'unavailable']);
+
+/** What each credential proves by, in the words of a user's methods. */
+const PROOF_OF: Partial<Record<Credential['kind'], Proof>> = { password: 'password', 'public-key': 'publickey' };
 
 /** Lets users in: the order of checks is here, and nowhere else. */
 export class LoginService {
@@ -38,13 +42,15 @@ export class LoginService {
   /** Whether a signature by this key could log `username` in. For SSH, which asks before it signs. */
   async acceptsKey(username: string, key: Extract<Credential, { kind: 'public-key' }>): Promise<boolean> {
     const user = await this.users.findByUsername(username);
-    return user !== undefined && user.status === 'active' && holdsKey(user, key.data);
+    return user !== undefined && user.status === 'active' && mayUse(user, 'publickey') && holdsKey(user, key.data);
   }
 
   /**
    * Checks the address, the authenticators, account status, protocol and address rules, guards and session limits, in this
    * order, and publishes 'login.succeeded' or 'login.failed' with the reason.
-   * Throws 'authentication-failed', 'permission-denied', 'rate-limited', 'too-many-sessions' or 'unavailable'.
+   * The attempt holds every credential of the connection so far, in the order in which they were given, and each is checked anew.
+   * Throws ProofRequired ('second-factor-required') when those are right and one more is wanted, which counts as no failure;
+   * 'authentication-failed', 'permission-denied', 'rate-limited', 'too-many-sessions' or 'unavailable'.
    */
   async login(attempt: LoginAttempt): Promise<Session> {
     const known = { ...attempt, remoteAddress: canonicalAddress(attempt.remoteAddress) };
@@ -52,6 +58,8 @@ export class LoginService {
       return await this.#login(known);
     } catch (error) {
       const failure = toHubError(error);
+      if (failure.code === 'second-factor-required')
+        throw failure instanceof ProofRequired ? failure : new ProofRequired(['one-time-code']);
       await this.#refused(known, failure);
       if (SHOWN.has(failure.code)) throw failure;
       throw new HubError(failure.code === 'authentication-failed' ? 'authentication-failed' : 'unavailable', REFUSED, { cause: failure });
@@ -64,9 +72,10 @@ export class LoginService {
       throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
     const recognised = await this.authenticators.recognise(attempt);
     if (!recognised) throw new HubError('authentication-failed', await this.#explain(attempt));
-    const { user, method } = recognised;
+    const { user } = recognised;
     const refusal = refusalOf(user, attempt);
     if (refusal !== undefined) throw new HubError('authentication-failed', refusal);
+    const method = user.methods.length === 0 ? recognised.method : await this.#provenMethod(user, attempt);
     await this.guards.ask('login', { user: user.username, protocol, remoteAddress });
     const session = await this.sessions.create(user, { protocol, remoteAddress, tls: attempt.tls ?? true });
     try {
@@ -79,6 +88,24 @@ export class LoginService {
       .recordLogin(user.id, new Date())
       .catch((error: unknown) => this.log.warn({ err: error, user: user.username }, 'time of login could not be recorded'));
     return session;
+  }
+
+  /** Which of the user's methods the credentials fulfil. Throws ProofRequired when they are the beginning of one. */
+  async #provenMethod(user: User, attempt: LoginAttempt): Promise<string> {
+    const proven: string[] = [];
+    for (const credential of attempt.credentials) {
+      const recognised = await this.authenticators.recognise({ ...attempt, credentials: [credential] });
+      if (recognised?.user.id !== user.id)
+        throw new HubError('authentication-failed', await this.#explain({ ...attempt, credentials: [credential] }));
+      proven.push(PROOF_OF[credential.kind] ?? credential.kind);
+    }
+    const method = proven.join('+');
+    if (user.methods.includes(method)) return method;
+    const next = user.methods
+      .filter(wanted => wanted.startsWith(`${method}+`))
+      .map(wanted => wanted.split('+')[proven.length] as NextProof);
+    if (next.length > 0) throw new ProofRequired([...new Set(next)]);
+    throw new HubError('authentication-failed', `The user logs in by ${user.methods.join(' or ')}, not by ${method}`);
   }
 
   async #refused(attempt: LoginAttempt, failure: HubError): Promise<void> {
@@ -102,4 +129,8 @@ export class LoginService {
     if (credentials.some(({ kind }) => kind === 'public-key')) return 'The key is not known';
     return user.hasPassword ? 'Wrong password' : 'The user has no password';
   }
+}
+
+function mayUse(user: User, proof: Proof): boolean {
+  return user.methods.length === 0 || user.methods.some(method => method.split('+').includes(proof));
 }

@@ -22,6 +22,7 @@ interface UserOptions {
   readonly protocols?: readonly string[];
   readonly addresses?: readonly string[];
   readonly maxSessions?: number;
+  readonly method?: readonly string[];
   readonly status?: 'active' | 'disabled';
 }
 
@@ -88,6 +89,7 @@ export function addUserCommands(program: Command, context: CliContext): void {
     ['A new password', 'user set alice --password-file -'],
     ['May only look and fetch in /reports', 'user set alice --permission "/reports=list,download"'],
     ['May not use *.exe below /in', 'user set alice --deny "/in=*.exe"'],
+    ['Only with the key and then the password', 'user set alice --method publickey+password'],
     ['Until the end of the year, from the office only', 'user set alice --expires 2026-12-31 --addresses 10.0.0.0/8'],
   ])
     .option('--status <status>', "'active' or 'disabled'")
@@ -201,11 +203,16 @@ function settings(command: Command): Command {
     .option('--expires <date>', "no logins from then on: 2026-12-31, '90d' or 'never'", futureTime)
     .option('--protocols <list>', "such as sftp,ftp; 'all' for all", commaList)
     .option('--addresses <list>', "where logins may come from, such as 10.0.0.0/8,192.0.2.7; 'all' for anywhere", commaList)
+    .option(
+      '--method <proofs>',
+      "how to log in: publickey, password, or both as publickey+password; repeats for a choice; 'any' for any",
+      repeated,
+    )
     .option('--max-sessions <number>', 'sessions at the same time; 0 for the limit of the hub alone', wholeNumber(0));
 }
 
 async function settingsOf(context: CliContext, options: UserOptions): Promise<Settings> {
-  const { home, description, permission, expires, protocols, addresses, maxSessions } = options;
+  const { home, description, permission, expires, protocols, addresses, maxSessions, method } = options;
   const patterns = patternsOf(options);
   return {
     ...(options.passwordFile !== undefined && { password: await readPassword(context, options.passwordFile) }),
@@ -219,6 +226,7 @@ async function settingsOf(context: CliContext, options: UserOptions): Promise<Se
     ...(protocols && { protocols: [...protocols] }),
     ...(addresses && { addresses: [...addresses] }),
     ...(maxSessions !== undefined && { maxSessions: maxSessions || null }),
+    ...(method && { methods: method.filter(name => name !== 'any') }),
   };
 }
 
@@ -264,6 +272,7 @@ function describeUser(user: UserView): string {
           `${path}: ${[allow.length ? `only ${allow.join(', ')}` : '', deny.length ? `not ${deny.join(', ')}` : '', hidden ? 'others hidden' : ''].filter(Boolean).join('; ')}`,
         ] as const,
     ),
+    ['Logs in by', user.methods.join(' or ') || 'any one key or password'],
     ['Protocols', lines(user.protocols) ?? 'all'],
     ['Addresses', lines(user.addresses) ?? 'all'],
     ['Sessions', user.maxSessions ?? undefined],

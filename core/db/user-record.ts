@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HubError } from '../errors.js';
 import { checkUsername, foldUsername } from './names.js';
-import { type Mount, RIGHTS, type User, type UserFields } from './user.js';
+import { type Mount, PROOFS, RIGHTS, type User, type UserFields } from './user.js';
 
 /** A row of `users`. */
 export interface UserRow {
@@ -16,6 +16,7 @@ export interface UserRow {
   readonly expires_at: number | null;
   readonly protocols: string;
   readonly addresses: string;
+  readonly methods: string;
   readonly max_sessions: number | null;
   readonly created_at: number;
   readonly last_login_at: number | null;
@@ -24,6 +25,7 @@ export interface UserRow {
 
 const path = z.string().startsWith('/', "expected an absolute path, which starts with '/'").max(4_096);
 const names = z.array(z.string().min(1).max(255)).max(1_000);
+const method = z.string().refine(isMethod, `expected one or several of ${PROOFS.join(', ')}, each once, such as 'publickey+password'`);
 
 /** The variable parts, kept as JSON text. */
 const PARTS = {
@@ -31,6 +33,7 @@ const PARTS = {
   patterns: z.array(z.strictObject({ path, allow: names, deny: names, hidden: z.boolean() })).max(1_000),
   protocols: names,
   addresses: names,
+  methods: z.array(method).max(10),
 } as const;
 
 const fields = z.strictObject({
@@ -63,7 +66,7 @@ export function checkFields<T extends Partial<UserFields>>(changes: T): T {
 
 /** The columns that `changes` sets. Keys and mounts have tables of their own. */
 export function toColumns(changes: Partial<UserFields>): Readonly<Record<string, string | number | null>> {
-  const { username, status, description, permissions, patterns, protocols, addresses } = changes;
+  const { username, status, description, permissions, patterns, protocols, addresses, methods } = changes;
   return {
     ...(username !== undefined && { username, username_folded: foldUsername(username) }),
     ...(status !== undefined && { status }),
@@ -72,6 +75,7 @@ export function toColumns(changes: Partial<UserFields>): Readonly<Record<string,
     ...(patterns !== undefined && { patterns: JSON.stringify(patterns) }),
     ...(protocols !== undefined && { protocols: JSON.stringify(protocols) }),
     ...(addresses !== undefined && { addresses: JSON.stringify(addresses) }),
+    ...(methods !== undefined && { methods: JSON.stringify(methods) }),
     ...('passwordHash' in changes && { password_hash: changes.passwordHash ?? null }),
     ...('expiresAt' in changes && { expires_at: changes.expiresAt ?? null }),
     ...('maxSessions' in changes && { max_sessions: changes.maxSessions ?? null }),
@@ -95,10 +99,16 @@ export function toUser(row: UserRow, keys: User['keys'], mounts: readonly Mount[
     protocols: read('protocols'),
     addresses: read('addresses'),
     maxSessions: row.max_sessions ?? undefined,
+    methods: read('methods'),
     createdAt: row.created_at,
     lastLoginAt: row.last_login_at ?? undefined,
     version: row.version,
   };
+}
+
+function isMethod(text: string): boolean {
+  const proofs = text.split('+');
+  return new Set(proofs).size === proofs.length && proofs.every(proof => PROOFS.some(known => known === proof));
 }
 
 function readPart<K extends keyof typeof PARTS>(row: UserRow, column: K): z.output<(typeof PARTS)[K]> {

@@ -33,6 +33,11 @@ export interface NamePattern {
   readonly hidden: boolean;
 }
 
+/** What a user may be asked to prove himself by. A password is a password whether SSH's `password` or `keyboard-interactive` brings it. */
+export const PROOFS = ['publickey', 'password'] as const;
+/** One of PROOFS. */
+export type Proof = (typeof PROOFS)[number];
+
 /** A storage, or a directory of it, at a virtual path of a user. The one at '/' is the home. */
 export interface Mount {
   readonly path: string;
@@ -60,6 +65,8 @@ export interface User {
   readonly addresses: readonly string[];
   /** Sessions at the same time; undefined means that only the hub's own limit holds. */
   readonly maxSessions: number | undefined;
+  /** Ways to log in, each one or several PROOFS in their order, such as 'publickey+password'; empty means any one proof. */
+  readonly methods: readonly string[];
   readonly createdAt: number;
   readonly lastLoginAt: number | undefined;
   /** Rises with each change. */
@@ -73,6 +80,7 @@ export interface UserFilter {
 }
 
 /** What create() and update() take. In update() a key that is there is set: `undefined` clears it. */
-export type UserFields = Omit<User, 'id' | 'hasPassword' | 'createdAt' | 'lastLoginAt' | 'version'> & {
+export type UserFields = Omit<User, 'id' | 'hasPassword' | 'methods' | 'createdAt' | 'lastLoginAt' | 'version'> & {
+  readonly methods?: readonly string[];
   readonly passwordHash?: string | undefined;
 };

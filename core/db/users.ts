@@ -14,7 +14,18 @@ import { checkFields, toColumns, toUser, type UserRow } from './user-record.js';
 export { checkUsername } from './names.js';
 export type { Page } from './page.js';
 export type { PublicKey } from './public-keys.js';
-export { type Mount, type NamePattern, type Permissions, RIGHTS, type Right, type User, type UserFields, type UserFilter } from './user.js';
+export {
+  type Mount,
+  type NamePattern,
+  type Permissions,
+  PROOFS,
+  type Proof,
+  RIGHTS,
+  type Right,
+  type User,
+  type UserFields,
+  type UserFilter,
+} from './user.js';
 
 /** A key or a mount, as one query reads both: fingerprint, algorithm, data, comment; or path, storage, directory. */
 interface PartRow {

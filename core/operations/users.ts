@@ -40,6 +40,8 @@ const settings = {
   protocols: z.array(z.string()).optional(),
   addresses: z.array(z.string()).optional(),
   maxSessions: z.int().min(1).nullable().optional(),
+  /** Ways to log in, such as 'publickey+password'; empty for any one. */
+  methods: z.array(z.string()).optional(),
 };
 type Settings = z.output<z.ZodObject<typeof settings>>;
 
@@ -198,6 +200,7 @@ async function changesOf(
   if (input.protocols) changes.protocols = checkProtocols(services, input.protocols);
   if (input.addresses) changes.addresses = checkAddresses(input.addresses);
   if (input.maxSessions !== undefined) changes.maxSessions = input.maxSessions ?? undefined;
+  if (input.methods) changes.methods = [...new Set(input.methods)];
   if (input.home !== undefined)
     changes.mounts = [await mount(services, HOME, input.home), ...current.mounts.filter(({ path }) => path !== HOME)];
   return changes;

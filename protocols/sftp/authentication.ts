@@ -1,10 +1,18 @@
-import ssh2, { type AuthContext, type AuthenticationType, type PublicKeyAuthContext } from 'ssh2';
-import { type Credential, HubError, type LoginService, type Session, toHubError } from '#core/api.js';
+import ssh2, { type AuthContext, type AuthenticationType, type KeyboardAuthContext, type PublicKeyAuthContext } from 'ssh2';
+import { type Credential, HubError, type LoginService, type NextProof, ProofRequired, type Session, toHubError } from '#core/api.js';
 
 /** What the client is told to try, always the same, whoever it claims to be. */
-const METHODS: AuthenticationType[] = ['publickey', 'password'];
+const METHODS: AuthenticationType[] = ['publickey', 'password', 'keyboard-interactive'];
+/** How each further proof can be given. */
+const METHODS_OF: Readonly<Record<NextProof, readonly AuthenticationType[]>> = {
+  publickey: ['publickey'],
+  password: ['password', 'keyboard-interactive'],
+  'one-time-code': ['keyboard-interactive'],
+};
 /** Requests for authentication of one connection, questions about keys and 'none' included. */
 const MAX_REQUESTS = 40;
+/** Proofs of one login: those of the longest method, and a one-time code. */
+const MAX_PROOFS = 3;
 
 /** What came of one request: nobody's yet, a session, or the end of the connection. */
 export interface AuthenticationObserver {
@@ -14,13 +22,17 @@ export interface AuthenticationObserver {
 }
 
 /**
- * The login of one connection: passwords and public keys. Who the client is follows from the last credential that was
- * verified, and from nothing that it said before.
+ * The login of one connection: public keys, passwords, and questions. Who the client is follows from the credentials that were
+ * verified for the name it gave at first, and from nothing that it only said.
  */
 export class Authentication {
+  /** The credentials that LoginService found right, and wants one of `#next` beside. */
+  #proven: readonly Credential[] = [];
+  #next: readonly NextProof[] = [];
   #failures = 0;
   #requests = 0;
   #username: string | undefined;
+  #deciding = false;
 
   constructor(
     private readonly login: LoginService,
@@ -31,33 +43,76 @@ export class Authentication {
 
   /** Handles one request; ssh2 keeps the next one back until this one is answered. Never rejects. */
   async handle(request: AuthContext): Promise<void> {
+    // A client that was asked a question may change its mind, and not while its answer is looked at.
+    if (this.#deciding) return this.observer.drop('a request came before the answer to the last one');
     this.#username ??= request.username;
     if (this.#username !== request.username) return this.observer.drop('the user name changed between two tries');
     if (++this.#requests > MAX_REQUESTS) return this.observer.drop('too many tries to log in');
     // 'none' asks which methods there are.
     if (request.method === 'none') return request.reject(METHODS);
     try {
-      await this.#decide(request);
+      if (request.username === '') throw new HubError('authentication-failed', 'The user name is empty');
+      if (request.method === 'keyboard-interactive') await this.#question(request);
+      else if (request.method === 'publickey' && !request.signature) await this.#probe(request);
+      else await this.#decide(request, credentialOf(request));
     } catch (error) {
       this.#refuse(request, toHubError(error));
     }
   }
 
-  async #decide(request: AuthContext): Promise<void> {
-    if (request.username === '') throw new HubError('authentication-failed', 'The user name is empty');
-    const credential = credentialOf(request);
-    if (request.method === 'publickey' && credential.kind === 'public-key' && !request.signature) {
-      if (!(await this.login.acceptsKey(request.username, credential))) throw new HubError('authentication-failed', 'Unknown key');
-      return request.accept();
+  /** Answers whether a signature by this key is worth making. */
+  async #probe(request: PublicKeyAuthContext): Promise<void> {
+    const credential = keyOf(request);
+    if (!(await this.#alone(() => this.login.acceptsKey(request.username, credential))))
+      throw new HubError('authentication-failed', 'Unknown key');
+    request.accept();
+  }
+
+  /** Asks for the password unless that is proven, then for whatever else LoginService wants that can be typed. */
+  async #question(request: KeyboardAuthContext): Promise<void> {
+    let wanted = typed(this.#next.length > 0 ? this.#next : ['password']);
+    while (wanted) {
+      const answer = await ask(request, wanted);
+      if (answer === undefined) return;
+      if (answer === '') throw new HubError('authentication-failed', 'The answer is empty');
+      const credential: Credential =
+        wanted === 'password' ? { kind: 'password', password: answer } : { kind: 'one-time-code', code: answer };
+      const next = await this.#advance(request, credential);
+      if (!next) return;
+      wanted = typed(next);
     }
-    const session = await this.login.login({
-      username: request.username,
-      credentials: [credential],
-      protocol: 'sftp',
-      remoteAddress: this.remoteAddress,
-      tls: true,
-    });
-    if (this.observer.loggedIn(session)) request.accept();
+    request.reject(methodsFor(this.#next), true);
+  }
+
+  async #decide(request: AuthContext, credential: Credential): Promise<void> {
+    const next = await this.#advance(request, credential);
+    if (next) request.reject(methodsFor(next), true);
+  }
+
+  /** Logs in with this credential beside those before it; gives what is still wanted, or undefined when the login is decided. */
+  async #advance(request: AuthContext, credential: Credential): Promise<readonly NextProof[] | undefined> {
+    const credentials = [...this.#proven, credential];
+    try {
+      const session = await this.#alone(() =>
+        this.login.login({ username: request.username, credentials, protocol: 'sftp', remoteAddress: this.remoteAddress, tls: true }),
+      );
+      if (this.observer.loggedIn(session)) request.accept();
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof ProofRequired) || credentials.length >= MAX_PROOFS) throw error;
+      this.#proven = credentials;
+      this.#next = error.next;
+      return error.next;
+    }
+  }
+
+  async #alone<T>(decide: () => Promise<T>): Promise<T> {
+    this.#deciding = true;
+    try {
+      return await decide();
+    } finally {
+      this.#deciding = false;
+    }
   }
 
   #refuse(request: AuthContext, error: HubError): void {
@@ -69,8 +124,29 @@ export class Authentication {
       this.observer.drop('too many tries to log in');
       return;
     }
-    request.reject(METHODS);
+    request.reject(this.#proven.length > 0 ? methodsFor(this.#next) : METHODS);
   }
+}
+
+/** Which of the proofs can be typed as the answer to a question. */
+function typed(proofs: readonly NextProof[]): 'password' | 'one-time-code' | undefined {
+  return proofs.find(proof => proof !== 'publickey');
+}
+
+function methodsFor(proofs: readonly NextProof[]): AuthenticationType[] {
+  return [...new Set(proofs.flatMap(proof => METHODS_OF[proof]))];
+}
+
+/** Asks one question (RFC 4256); undefined when the client asks for something else instead of answering it. */
+function ask(request: KeyboardAuthContext, wanted: 'password' | 'one-time-code'): Promise<string | undefined> {
+  const prompt = wanted === 'password' ? 'Password: ' : 'One-time code: ';
+  return new Promise(resolve => {
+    // ssh2 hands over an Error when the question is given up, and an answer that it could not read as undefined.
+    request.prompt([{ prompt, echo: false }], (answers: unknown) => {
+      if (answers instanceof Error) resolve(undefined);
+      else resolve(Array.isArray(answers) && answers.length === 1 ? String(answers[0]) : '');
+    });
+  });
 }
 
 /** The credential in a request; for a signed request, one whose signature is right. Throws 'authentication-failed'. */
@@ -83,7 +159,7 @@ function credentialOf(request: AuthContext): Credential {
   throw new HubError('authentication-failed', 'No usable credential');
 }
 
-function keyOf(request: PublicKeyAuthContext): Credential {
+function keyOf(request: PublicKeyAuthContext): Extract<Credential, { kind: 'public-key' }> {
   const { algo, data } = request.key;
   const key = ssh2.utils.parseKey(data);
   // The algorithm that was named must be that of the key; an RSA signature without a hash name would be SHA-1.

@@ -56,6 +56,11 @@ for (const live of [true, false]) {
     t.is((await json<{ status: string }>(['user', 'disable', 'alice'])).status, 'disabled');
     const text = await run(['user', 'show', 'alice']);
     t.regex(text.stdout, /^Status: +disabled$/m);
+    await json(['user', 'set', 'alice', '--method', 'publickey+password', '--method', 'publickey']);
+    t.regex((await run(['user', 'show', 'alice'])).stdout, /^Logs in by: +publickey\+password or publickey$/m);
+    await fails(['user', 'set', 'alice', '--method', 'password+secret'], /methods.*publickey, password/);
+    await json(['user', 'set', 'alice', '--method', 'any']);
+    t.regex((await run(['user', 'show', 'alice'])).stdout, /^Logs in by: +any one key or password$/m);
     await json(['user', 'mount', 'add', 'alice', '/shared', 'data:/shared']);
     t.is((await json<unknown[]>(['user', 'mount', 'list', 'alice'])).length, 2);
     t.like(
