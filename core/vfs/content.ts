@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { toHubError } from '../errors.js';
 import type { HashAlgorithm, StorageBackend, StorageHandle } from '../storage/backend.js';
+import { type DigestRange, digestRange } from './digest.js';
 import type { FoundEntry } from './lookup.js';
 import type { Location } from './mounts.js';
 import { openForPlan, type WritePlan } from './opening.js';
@@ -56,11 +56,18 @@ async function copyWithin(backend: StorageBackend, from: string, to: string, pla
   await plan.staged.abort();
 }
 
-/** The digest of a file's content, in lower-case hex. Throws 'aborted' when the session ends. */
-export async function digest(scope: SessionScope, location: Location, algorithm: HashAlgorithm): Promise<string> {
-  const hash = createHash(algorithm);
-  for await (const [chunk] of chunksOf(scope, location)) hash.update(chunk);
-  return hash.digest('hex');
+/** The digests of a file's content. Throws 'aborted' when the session ends, and what digestRange() throws. */
+export async function digest(scope: SessionScope, location: Location, algorithm: HashAlgorithm, range: DigestRange): Promise<Buffer> {
+  const handle = await location.backend.open(location.storagePath, { read: true });
+  const read = (target: Uint8Array, position: number) => {
+    scope.touch();
+    return handle.read(target, position);
+  };
+  try {
+    return await digestRange(read, algorithm, range);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function copyThrough(scope: SessionScope, source: Location, copy: StorageHandle): Promise<void> {

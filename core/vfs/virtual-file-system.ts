@@ -2,6 +2,7 @@ import { HubError, toHubError } from '../errors.js';
 import type { FileAttributes, FileInfo, HashAlgorithm, OpenFlags } from '../storage/backend.js';
 import { requireAttributeRights } from './attribute-rights.js';
 import { copyContent, digest } from './content.js';
+import type { DigestRange } from './digest.js';
 import { listDirectory } from './listing.js';
 import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
 import type { Location } from './mounts.js';
@@ -236,17 +237,23 @@ export class VirtualFileSystem {
     return target.startsWith('/') ? shown : target;
   }
 
-  /** Digest in lower-case hex, read from the file when the backend does not keep one. */
-  async checksum(path: string, algorithm: HashAlgorithm): Promise<string> {
+  /** Digest in lower-case hex, read from the file when the backend does not keep one; of several blocks, one after the other. */
+  async checksum(path: string, algorithm: HashAlgorithm, range: DigestRange = {}): Promise<string> {
     const found = await entryAt(this.scope, this.#enter(path));
     this.#requireFileNames(found);
     this.#require('read', found);
     const { location, info } = requireEntry(found);
     if (info.type !== 'file') throw new HubError('is-a-directory', 'Is a directory');
     await this.services.guards.ask('download', { session: this.scope.info, path: location.path });
-    return inStorage(
-      (async () => (await location.backend.checksum?.(location.storagePath, algorithm)) ?? digest(this.scope, location, algorithm))(),
-    );
+    const whole = !range.offset && !range.length && !range.blockBytes;
+    const kept = whole ? await inStorage(location.backend.checksum?.(location.storagePath, algorithm)) : undefined;
+    return kept ?? (await inStorage(digest(this.scope, location, algorithm, range))).toString('hex');
+  }
+
+  /** What the storage at `path` can do beyond files and directories. Throws what opening the storage throws. */
+  async capabilities(path: string): Promise<{ readonly links: boolean; readonly space: boolean }> {
+    const { backend } = await locate(this.scope, this.#enter(path));
+    return { links: backend.link !== undefined, space: backend.space !== undefined };
   }
 
   /** Total and free bytes of the storage at `path`. Throws 'unsupported' where it has no such figure. */
@@ -374,7 +381,7 @@ export class VirtualFileSystem {
 }
 
 /** What a storage throws, as a HubError. */
-async function inStorage<T>(work: Promise<T>): Promise<T> {
+async function inStorage<T>(work: Promise<T> | T): Promise<T> {
   try {
     return await work;
   } catch (error) {

@@ -7,7 +7,7 @@ const TYPE_BITS = { file: 0o100000, directory: 0o040000, symlink: 0o120000 } as 
 const TYPE_LETTER = { file: '-', directory: 'd', symlink: 'l' } as const;
 const DEFAULT_MODE = { file: 0o644, directory: 0o755, symlink: 0o777 } as const;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const HALF_YEAR_MS = 182 * 24 * 3_600_000;
+const HALF_YEAR_MS = (365 * 24 * 3_600_000) / 2;
 
 /** ATTRS without any attribute. */
 export const NO_ATTRIBUTES = Buffer.alloc(4);

@@ -7,6 +7,8 @@ import type { ReadQueue } from './reads.js';
 /** What the rows of the request table work on: the state of one channel. */
 export interface RequestContext extends WriteObserver {
   readonly files: VirtualFileSystem;
+  /** The name by which the client logged in. */
+  readonly user: string;
   readonly handles: HandleTable;
   readonly order: RequestOrder;
   readonly reads: ReadQueue;

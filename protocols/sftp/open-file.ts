@@ -47,6 +47,11 @@ export class OpenFile {
     return this.transfer.path;
   }
 
+  /** Whether it was opened for appending: offsets are ignored. */
+  get appends(): boolean {
+    return this.end !== undefined;
+  }
+
   /** Throws 'permission-denied' when it was opened for reading only. */
   requireWritable(): void {
     if (!this.writable) throw new HubError('permission-denied', 'Not opened for writing');

@@ -1,16 +1,13 @@
-import { type FileInfo, HubError, type OpenFlags } from '#core/api.js';
-import { attributesField, NO_ATTRIBUTES, readAttributes } from './attributes.js';
+import { HubError, type OpenFlags } from '#core/api.js';
+import { readAttributes } from './attributes.js';
 import type { RequestContext } from './context.js';
+import { EXTENSIONS } from './extensions.js';
+import { attributesReply, changing, changingBoth, type Handle, nameReply, onPath, openFile, type Reply } from './handlers.js';
 import type { Opened } from './handles.js';
 import { Listing } from './listing.js';
 import { OpenFile } from './open-file.js';
-import { MAX_DATA_BYTES, MAX_PACKET_BYTES, PACKET, type PacketReader, packet, stringField, uint32Field, uint64Fields } from './packets.js';
+import { PACKET, type PacketReader, packet, stringField } from './packets.js';
 import { endReply, successReply } from './status.js';
-
-/** The reply, now or later; undefined when the request is answered by another way. */
-type Reply = Buffer | Promise<Buffer> | undefined;
-/** Reads its fields from `fields` at once, then acts. What it throws becomes the STATUS reply. */
-type Handle = (sftp: RequestContext, id: number, fields: PacketReader) => Reply;
 
 /** One kind of request. */
 export interface Request {
@@ -37,24 +34,11 @@ export const REQUESTS: ReadonlyMap<number, Request> = new Map<number, Request>([
   [PACKET.RMDIR, { name: 'RMDIR', handle: changing((sftp, path) => sftp.files.removeDirectory(path)) }],
   [PACKET.REALPATH, { name: 'REALPATH', handle: realpath }],
   [PACKET.STAT, { name: 'STAT', handle: onPath((sftp, path) => sftp.files.stat(path), attributesReply) }],
-  [PACKET.RENAME, { name: 'RENAME', handle: rename(false) }],
+  [PACKET.RENAME, { name: 'RENAME', handle: changingBoth((sftp, from, to) => sftp.files.rename(from, to)) }],
   [PACKET.READLINK, { name: 'READLINK', handle: onPath((sftp, path) => sftp.files.readlink(path), nameReply) }],
   [PACKET.SYMLINK, { name: 'SYMLINK', handle: symlink }],
   [PACKET.EXTENDED, { name: 'EXTENDED', handle: extended }],
 ]);
-
-/** Extended requests of OpenSSH (its PROTOCOL file, section 4) with the version that VERSION announces. */
-const EXTENSIONS: ReadonlyMap<string, { readonly version: string; readonly handle: Handle }> = new Map([
-  ['posix-rename@openssh.com', { version: '1', handle: rename(true) }],
-  ['fsync@openssh.com', { version: '1', handle: fsync }],
-  ['limits@openssh.com', { version: '1', handle: limits }],
-]);
-
-/** The answer to INIT: version 3 and the extensions. */
-export function versionReply(): Buffer {
-  const extensions = [...EXTENSIONS].flatMap(([name, { version }]) => [stringField(name), stringField(version)]);
-  return packet(PACKET.VERSION, 3, ...extensions);
-}
 
 function open(sftp: RequestContext, id: number, fields: PacketReader): Reply {
   const path = fields.text();
@@ -137,15 +121,6 @@ function realpath(sftp: RequestContext, id: number, fields: PacketReader): Reply
   return nameReply(id, sftp.files.resolve(fields.text()));
 }
 
-function rename(overwrite: boolean): Handle {
-  return (sftp, id, fields) => {
-    const from = fields.text();
-    const to = fields.text();
-    const paths = [sftp.files.resolve(from), sftp.files.resolve(to)];
-    return sftp.order.run(paths, true, () => sftp.files.rename(from, to, { overwrite })).then(() => successReply(id));
-  };
-}
-
 /** OpenSSH sends the target first and the new link second, against the draft; every client follows it. */
 function symlink(sftp: RequestContext, id: number, fields: PacketReader): Reply {
   const target = fields.text();
@@ -159,32 +134,6 @@ function extended(sftp: RequestContext, id: number, fields: PacketReader): Reply
   return extension.handle(sftp, id, fields);
 }
 
-function fsync(sftp: RequestContext, id: number, fields: PacketReader): Reply {
-  const file = openFile(sftp, fields);
-  return file.use(() => file.transfer.sync()).then(() => successReply(id));
-}
-
-function limits(sftp: RequestContext, id: number): Reply {
-  const values = uint64Fields(MAX_PACKET_BYTES, MAX_DATA_BYTES, MAX_DATA_BYTES, sftp.handles.limit);
-  return packet(PACKET.EXTENDED_REPLY, id, values);
-}
-
-/** A handler for what only looks at one path. */
-function onPath<T>(look: (sftp: RequestContext, path: string) => Promise<T>, reply: (id: number, found: T) => Buffer): Handle {
-  return (sftp, id, fields) => {
-    const path = fields.text();
-    return sftp.order.run([sftp.files.resolve(path)], false, () => look(sftp, path)).then(found => reply(id, found));
-  };
-}
-
-/** A handler for what changes one path. */
-function changing(change: (sftp: RequestContext, path: string) => Promise<void>): Handle {
-  return (sftp, id, fields) => {
-    const path = fields.text();
-    return sftp.order.run([sftp.files.resolve(path)], true, () => change(sftp, path)).then(() => successReply(id));
-  };
-}
-
 /** Opens something at a place that is reserved before, so that many requests at once cannot pass the limit. */
 async function reserved(sftp: RequestContext, openIt: () => Promise<Opened>): Promise<Opened> {
   sftp.handles.reserve();
@@ -194,18 +143,4 @@ async function reserved(sftp: RequestContext, openIt: () => Promise<Opened>): Pr
     sftp.handles.forgo();
     throw error;
   }
-}
-
-function openFile(sftp: RequestContext, fields: PacketReader): OpenFile {
-  const opened = sftp.handles.get(fields.string());
-  if (opened.kind !== 'file') throw new HubError('is-a-directory', 'Is a directory');
-  return opened;
-}
-
-function attributesReply(id: number, info: FileInfo): Buffer {
-  return packet(PACKET.ATTRS, id, attributesField(info));
-}
-
-function nameReply(id: number, name: string): Buffer {
-  return packet(PACKET.NAME, id, uint32Field(1), stringField(name), stringField(name), NO_ATTRIBUTES);
 }

@@ -2,12 +2,13 @@ import type { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 import { type ErrorCode, HubError, type Logger, printable, type Session, toHubError } from '#core/api.js';
 import type { RequestContext } from './context.js';
+import { versionReply } from './extensions.js';
 import { type HandleBudget, HandleTable, type Opened } from './handles.js';
 import type { OpenFile } from './open-file.js';
 import { RequestOrder } from './order.js';
 import { MAX_DATA_BYTES, PACKET, PacketReader } from './packets.js';
 import { type BufferPool, ReadQueue } from './reads.js';
-import { REQUESTS, versionReply } from './requests.js';
+import { REQUESTS } from './requests.js';
 import { failureReply, STATUS, statusReply, successReply } from './status.js';
 import type { FastLane } from './transport.js';
 import { Wire, type WireObserver } from './wire.js';
@@ -55,6 +56,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   readonly #wire: Wire;
   readonly #dirty = new Set<OpenFile>();
   #initialised = false;
+  #greeting = false;
   #inFlight = 0;
   #unwrittenBytes = 0;
   #writing: { readonly id: number; readonly file: OpenFile | undefined; readonly failure: HubError | undefined } | undefined;
@@ -77,6 +79,10 @@ export class SftpSubsystem implements RequestContext, WireObserver {
 
   get files() {
     return this.context.session.files;
+  }
+
+  get user(): string {
+    return this.context.session.info.user;
   }
 
   get isClosed(): boolean {
@@ -203,6 +209,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   }
 
   mayTake(): boolean {
+    if (this.#greeting) return false;
     return this.#inFlight < MAX_IN_FLIGHT && this.#unwrittenBytes < MAX_UNWRITTEN_BYTES && this.#wire.unsentBytes < MAX_UNSENT_BYTES;
   }
 
@@ -244,7 +251,16 @@ export class SftpSubsystem implements RequestContext, WireObserver {
       return;
     }
     this.#initialised = true;
-    this.#wire.send(versionReply());
+    this.#greeting = true;
+    this.#inFlight++;
+    void this.#greet();
+  }
+
+  /** VERSION says what the storage of the root can do; nothing is taken before it is sent. */
+  async #greet(): Promise<void> {
+    const can = await this.files.capabilities('/').catch(() => ({ links: false, space: false }));
+    this.#greeting = false;
+    this.#answer(versionReply(can));
   }
 
   #writable(handle: Buffer, offset: number, length: number): { file: OpenFile | undefined; failure: HubError | undefined } {
