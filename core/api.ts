@@ -20,6 +20,7 @@ export { compileGlob, type GlobOptions } from './glob.js';
 export { GUARDED_ACTIONS, type Guard, type GuardedAction, type GuardedActionName, type GuardedActions } from './guards.js';
 export { randomToken, uuidv7 } from './ids.js';
 export type { Logger } from './log.js';
+export { addressWithin } from './net.js';
 export type { Outbound, OutboundRequest, OutboundResponse } from './outbound.js';
 export { printable } from './printable.js';
 export type { ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';

@@ -1,5 +1,5 @@
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
-import { Authenticators, PasswordAuthenticator, PublicKeyAuthenticator } from './auth/authenticators.js';
+import { Authenticators, PasswordAuthenticator, PublicKeyAuthenticator, SshCertificateAuthenticator } from './auth/authenticators.js';
 import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
 import { Passwords } from './auth/passwords.js';
@@ -98,6 +98,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   );
   once(Defence, c => new Defence(c.resolve(Coordinator as InjectionToken<Coordinator>), config.limits));
   once(SessionRegistry, c => sessionRegistry(c, config, log));
+        new SshCertificateAuthenticator(c.resolve(UserRepository)),
   once(LoginService, c => loginService(c, log));
   once(ExtensionRegistry, c => extensionRegistry(c, dataDirectory, log));
   return container;

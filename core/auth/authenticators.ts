@@ -6,6 +6,15 @@ import type { Passwords } from './passwords.js';
 export type Credential =
   | { readonly kind: 'password'; readonly password: string }
   | { readonly kind: 'public-key'; readonly algorithm: string; readonly data: Uint8Array }
+  | {
+      readonly kind: 'ssh-certificate';
+      readonly keyId: string;
+      readonly serial: string;
+      /** Fingerprint of the authority's key. */
+      readonly authority: string;
+      /** Whom the authority vouches for; the protocol has checked everything else of it. */
+      readonly principals: readonly string[];
+    }
   | { readonly kind: 'certificate'; readonly commonName: string; readonly fingerprint: string }
   | { readonly kind: 'one-time-code'; readonly code: string }
   | { readonly kind: 'oidc'; readonly provider: string; readonly subject: string; readonly email?: string }
@@ -83,6 +92,20 @@ export class PublicKeyAuthenticator implements Authenticator {
     if (!offered || !username) return undefined;
     const user = await this.users.findByUsername(username);
     return user && holdsKey(user, offered.data) ? user : undefined;
+  }
+}
+
+/** Lets in whom a trusted authority named in an SSH certificate. The protocol has verified both signatures, time, address and revocation. */
+export class SshCertificateAuthenticator implements Authenticator {
+  readonly name = 'ssh-certificate';
+
+  constructor(private readonly users: UserRepository) {}
+
+  async authenticate({ username, credentials }: LoginAttempt): Promise<User | undefined> {
+    const offered = credentials.find(credential => credential.kind === 'ssh-certificate');
+    if (!offered || !username) return undefined;
+    const user = await this.users.findByUsername(username);
+    return user && offered.principals.includes(user.username) ? user : undefined;
   }
 }
 

@@ -17,7 +17,11 @@ const REFUSED = 'Login failed';
 const SHOWN: ReadonlySet<ErrorCode> = new Set(['permission-denied', 'rate-limited', 'too-many-sessions', 'unavailable']);
 
 /** What each credential proves by, in the words of a user's methods. */
-const PROOF_OF: Partial<Record<Credential['kind'], Proof>> = { password: 'password', 'public-key': 'publickey' };
+const PROOF_OF: Partial<Record<Credential['kind'], Proof>> = {
+  password: 'password',
+  'public-key': 'publickey',
+  'ssh-certificate': 'publickey',
+};
 
 /** Lets users in: the order of checks is here, and nowhere else. */
 export class LoginService {
@@ -39,10 +43,11 @@ export class LoginService {
     return this.defence.admit(canonicalAddress(remoteAddress));
   }
 
-  /** Whether a signature by this key could log `username` in. For SSH, which asks before it signs. */
-  async acceptsKey(username: string, key: Extract<Credential, { kind: 'public-key' }>): Promise<boolean> {
+  /** Whether a signature by this key, or by the one that this certificate is for, could log `username` in. For SSH, which asks before it signs. */
+  async acceptsKey(username: string, key: Extract<Credential, { kind: 'public-key' | 'ssh-certificate' }>): Promise<boolean> {
     const user = await this.users.findByUsername(username);
-    return user !== undefined && user.status === 'active' && mayUse(user, 'publickey') && holdsKey(user, key.data);
+    if (user?.status !== 'active' || !mayUse(user, 'publickey')) return false;
+    return key.kind === 'public-key' ? holdsKey(user, key.data) : key.principals.includes(user.username);
   }
 
   /**
@@ -127,6 +132,7 @@ export class LoginService {
     const user = username ? await this.users.findByUsername(username) : undefined;
     if (!user) return 'No such user';
     if (credentials.some(({ kind }) => kind === 'public-key')) return 'The key is not known';
+    if (credentials.some(({ kind }) => kind === 'ssh-certificate')) return 'The certificate is not for this user';
     return user.hasPassword ? 'Wrong password' : 'The user has no password';
   }
 }

@@ -26,6 +26,11 @@ const ALGORITHMS: Readonly<Record<string, (fields: readonly Buffer[]) => void>> 
   'ecdsa-sha2-nistp256': fields => checkPoint(fields, 'nistp256', 'P-256', 32),
   'ecdsa-sha2-nistp384': fields => checkPoint(fields, 'nistp384', 'P-384', 48),
   'ecdsa-sha2-nistp521': fields => checkPoint(fields, 'nistp521', 'P-521', 66),
+  'sk-ssh-ed25519@openssh.com': ([key, application, ...rest]) => check(key?.length === 32 && application?.length && rest.length === 0),
+  'sk-ecdsa-sha2-nistp256@openssh.com': ([curve, point, application, ...rest]) => {
+    check(curve && point && application?.length && rest.length === 0);
+    checkPoint([curve, point], 'nistp256', 'P-256', 32);
+  },
 };
 
 /**
@@ -38,7 +43,6 @@ export function parsePublicKey(line: string): PublicKey {
     throw new HubError('invalid-request', "This is not a public key in OpenSSH's form: give the line of the '.pub' file");
   if (algorithm === 'ssh-dss')
     throw new HubError('invalid-request', 'DSA keys are not accepted, because they are too weak; Ed25519 is a good choice');
-  if (/^sk-/.test(algorithm)) throw new HubError('invalid-request', `Keys of the kind '${algorithm}' are not supported`);
   const verify = ALGORITHMS[algorithm];
   if (!verify && /\s(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA/.test(line))
     throw new HubError('invalid-request', 'Options before the key are not accepted');

@@ -1,5 +1,16 @@
-import ssh2, { type AuthContext, type AuthenticationType, type KeyboardAuthContext, type PublicKeyAuthContext } from 'ssh2';
-import { type Credential, HubError, type LoginService, type NextProof, ProofRequired, type Session, toHubError } from '#core/api.js';
+import type { AuthContext, AuthenticationType, KeyboardAuthContext, PublicKeyAuthContext } from 'ssh2';
+import {
+  type Credential,
+  HubError,
+  type Logger,
+  type LoginService,
+  type NextProof,
+  ProofRequired,
+  type Session,
+  toHubError,
+} from '#core/api.js';
+import type { UserCertificates } from './certificates.js';
+import { offeredKey } from './offered-keys.js';
 
 /** What the client is told to try, always the same, whoever it claims to be. */
 const METHODS: AuthenticationType[] = ['publickey', 'password', 'keyboard-interactive'];
@@ -21,6 +32,14 @@ export interface AuthenticationObserver {
   drop(reason: string): void;
 }
 
+/** What a login needs from its server. */
+export interface AuthenticationContext {
+  readonly login: LoginService;
+  readonly log: Logger;
+  readonly certificates: UserCertificates;
+  readonly maxTries: number;
+}
+
 /**
  * The login of one connection: public keys, passwords, and questions. Who the client is follows from the credentials that were
  * verified for the name it gave at first, and from nothing that it only said.
@@ -35,9 +54,8 @@ export class Authentication {
   #deciding = false;
 
   constructor(
-    private readonly login: LoginService,
+    private readonly context: AuthenticationContext,
     private readonly remoteAddress: string,
-    private readonly maxTries: number,
     private readonly observer: AuthenticationObserver,
   ) {}
 
@@ -53,19 +71,31 @@ export class Authentication {
     try {
       if (request.username === '') throw new HubError('authentication-failed', 'The user name is empty');
       if (request.method === 'keyboard-interactive') await this.#question(request);
-      else if (request.method === 'publickey' && !request.signature) await this.#probe(request);
-      else await this.#decide(request, credentialOf(request));
+      else if (request.method === 'publickey') await this.#key(request);
+      else await this.#decide(request, passwordOf(request));
     } catch (error) {
       this.#refuse(request, toHubError(error));
     }
   }
 
-  /** Answers whether a signature by this key is worth making. */
-  async #probe(request: PublicKeyAuthContext): Promise<void> {
-    const credential = keyOf(request);
-    if (!(await this.#alone(() => this.login.acceptsKey(request.username, credential))))
-      throw new HubError('authentication-failed', 'Unknown key');
+  /** Without a signature it is only a question, whether one is worth making, and logs nobody in. */
+  async #key(request: PublicKeyAuthContext): Promise<void> {
+    const { context, remoteAddress } = this;
+    const credential = await this.#alone(() => offeredKey(request, context.certificates, remoteAddress)).catch(error =>
+      this.#unusable(error),
+    );
+    if (request.signature) return this.#decide(request, credential);
+    if (!(await this.#alone(() => context.login.acceptsKey(request.username, credential))))
+      this.#unusable(new HubError('authentication-failed', 'The key is not known'));
     request.accept();
+  }
+
+  /** A key that is refused before LoginService is asked is no guess; the operator reads why. */
+  #unusable(error: unknown): never {
+    const { message: reason, code } = toHubError(error);
+    const { remoteAddress } = this;
+    this.context.log.info({ user: this.#username, remoteAddress, reason, ...(code === 'internal' && { err: error }) }, 'key refused');
+    throw error;
   }
 
   /** Asks for the password unless that is proven, then for whatever else LoginService wants that can be typed. */
@@ -94,7 +124,13 @@ export class Authentication {
     const credentials = [...this.#proven, credential];
     try {
       const session = await this.#alone(() =>
-        this.login.login({ username: request.username, credentials, protocol: 'sftp', remoteAddress: this.remoteAddress, tls: true }),
+        this.context.login.login({
+          username: request.username,
+          credentials,
+          protocol: 'sftp',
+          remoteAddress: this.remoteAddress,
+          tls: true,
+        }),
       );
       if (this.observer.loggedIn(session)) request.accept();
       return undefined;
@@ -120,7 +156,7 @@ export class Authentication {
       this.observer.drop(error.message);
       return;
     }
-    if (++this.#failures >= this.maxTries) {
+    if (++this.#failures >= this.context.maxTries) {
       this.observer.drop('too many tries to log in');
       return;
     }
@@ -149,27 +185,11 @@ function ask(request: KeyboardAuthContext, wanted: 'password' | 'one-time-code')
   });
 }
 
-/** The credential in a request; for a signed request, one whose signature is right. Throws 'authentication-failed'. */
-function credentialOf(request: AuthContext): Credential {
+/** The password in a request. Throws 'authentication-failed' when there is none. */
+function passwordOf(request: AuthContext): Credential {
   // A request to change the password carries an object here.
   if (request.method === 'password' && typeof request.password === 'string' && request.password !== '') {
     return { kind: 'password', password: request.password };
   }
-  if (request.method === 'publickey') return keyOf(request);
   throw new HubError('authentication-failed', 'No usable credential');
-}
-
-function keyOf(request: PublicKeyAuthContext): Extract<Credential, { kind: 'public-key' }> {
-  const { algo, data } = request.key;
-  const key = ssh2.utils.parseKey(data);
-  // The algorithm that was named must be that of the key; an RSA signature without a hash name would be SHA-1.
-  if (key instanceof Error || key.type !== algo || (algo === 'ssh-rsa' && !request.hashAlgo)) {
-    throw new HubError('authentication-failed', 'Key not supported');
-  }
-  if (request.signature) {
-    if (!request.blob || key.verify(request.blob, request.signature, request.hashAlgo) !== true) {
-      throw new HubError('authentication-failed', 'The signature is wrong');
-    }
-  }
-  return { kind: 'public-key', algorithm: algo, data };
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ServerChannel, Connection as SshConnection, Session as SshSession } from 'ssh2';
-import type { Admission, Logger, LoginService, Session } from '#core/api.js';
-import { Authentication } from './authentication.js';
+import type { Admission, Logger, Session } from '#core/api.js';
+import { Authentication, type AuthenticationContext } from './authentication.js';
 import { HandleBudget } from './handles.js';
 import type { BufferPool } from './reads.js';
 import { SftpSubsystem, type SubsystemContext } from './subsystem.js';
@@ -22,13 +22,10 @@ const DROP_GRACE_MS = 500;
 const ONLY_SFTP = 'This server offers SFTP only.\r\n';
 
 /** What a connection needs from its server. */
-export interface ConnectionContext {
-  readonly login: LoginService;
-  readonly log: Logger;
+export interface ConnectionContext extends AuthenticationContext {
   readonly pool: BufferPool;
   readonly handshakeTimeoutMs: number;
   readonly loginTimeoutMs: number;
-  readonly maxTries: number;
   /** Called once, when the connection is closed. */
   closed(connection: Connection): void;
 }
@@ -82,7 +79,7 @@ export class Connection {
     ssh.once('handshake', () => this.#limit(this.context.loginTimeoutMs, 'the login took too long'));
     ssh.once('ready', () => this.#limit(undefined, ''));
     ssh.on('session', (accept, reject) => this.#open(accept, reject));
-    const authentication = new Authentication(this.context.login, this.remoteAddress, this.context.maxTries, {
+    const authentication = new Authentication(this.context, this.remoteAddress, {
       loggedIn: session => this.#loggedIn(session),
       drop: reason => this.drop(reason),
     });

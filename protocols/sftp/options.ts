@@ -37,6 +37,19 @@ export const sftpOptions = z.strictObject({
     .min(1)
     .default('host-keys')
     .describe('The directory of the host keys, relative to the data directory; missing keys are made'),
+  trustedUserCaKeys: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      "Authorities whose OpenSSH user certificates log in whom they name as a principal: lines of '.pub' files, or files of such lines, relative to the data directory",
+    ),
+  revokedCertificates: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "A file of certificates that no longer count: 'serial: 5', 'serial: 5-9', 'id: NAME' or 'SHA256:…' (a key or an authority), one a line; read anew when it changes",
+    ),
   algorithms: z
     .strictObject({
       kex: z

@@ -45,6 +45,11 @@ export class PacketReader {
 
   constructor(private readonly bytes: Buffer) {}
 
+  /** Bytes after the fields that were read. */
+  get left(): number {
+    return this.bytes.length - this.#position;
+  }
+
   uint32(): number {
     const at = this.#take(4);
     return this.bytes.readUInt32BE(at);

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server as NetServer, type Socket }
 import { resolve } from 'node:path';
 import ssh2, { type ClientInfo, type ServerConfig, type Connection as SshConnection, type Server as SshServer } from 'ssh2';
 import { HubError, type ListenAddress, type ProtocolContext, type ProtocolServer, toHubError } from '#core/api.js';
+import { UserCertificates } from './certificates.js';
 import { Connection, type ConnectionContext } from './connection.js';
 import { type HostKey, loadHostKeys } from './host-keys.js';
 import type { SftpOptions } from './options.js';
@@ -21,7 +22,7 @@ export class SftpServer implements ProtocolServer {
   readonly #connections = new Set<Connection>();
   /** By remote address and port: ssh2 names those when it reports a connection, and not the socket. */
   readonly #greeted = new Map<string, Connection>();
-  readonly #connectionContext: ConnectionContext;
+  #connectionContext: ConnectionContext | undefined;
   #ssh: SshServer | undefined;
   #drained: (() => void) | undefined;
   #stopping = false;
@@ -29,22 +30,14 @@ export class SftpServer implements ProtocolServer {
   constructor(
     private readonly options: SftpOptions,
     private readonly context: ProtocolContext,
-  ) {
-    this.#connectionContext = {
-      login: context.login,
-      log: context.log,
-      pool: new BufferPool(),
-      handshakeTimeoutMs: options.handshakeTimeout,
-      loginTimeoutMs: options.loginTimeout,
-      maxTries: options.maxTries,
-      closed: connection => this.#closed(connection),
-    };
-  }
+  ) {}
 
-  /** Loads or makes the host keys and listens. Throws 'unavailable' when the port cannot be had, and what loadHostKeys() throws. */
+  /** Loads or makes the host keys and listens. Throws 'unavailable' when the port cannot be had, and what loadHostKeys() and UserCertificates.load() throw. */
   async start(): Promise<readonly ListenAddress[]> {
     if (!this.options.enabled) return [];
     const keys = await loadHostKeys(resolve(this.context.dataDirectory, this.options.hostKeys));
+    const certificates = await UserCertificates.load(this.options, this.context.dataDirectory);
+    this.#connectionContext = this.#contextWith(certificates);
     this.#ssh = this.#sshServer(keys);
     await this.#listen();
     const { port } = this.#net.address() as AddressInfo;
@@ -67,6 +60,21 @@ export class SftpServer implements ProtocolServer {
     signal.removeEventListener('abort', dropAll);
   }
 
+  #contextWith(certificates: UserCertificates): ConnectionContext {
+    const { handshakeTimeout, loginTimeout, maxTries } = this.options;
+    const { login, log } = this.context;
+    return {
+      login,
+      log,
+      certificates,
+      pool: new BufferPool(),
+      handshakeTimeoutMs: handshakeTimeout,
+      loginTimeoutMs: loginTimeout,
+      maxTries,
+      closed: connection => this.#closed(connection),
+    };
+  }
+
   #sshServer(keys: readonly HostKey[]): SshServer {
     const { algorithms, banner, keepAlive } = this.options;
     const config: ServerConfig = {
@@ -84,7 +92,7 @@ export class SftpServer implements ProtocolServer {
       keepaliveCountMax: KEEP_ALIVE_QUESTIONS,
       ...(banner === undefined ? {} : { banner: banner.endsWith('\n') ? banner : `${banner}\n` }),
     };
-    const server = new ssh2.Server(config, (ssh: SshConnection, info: ClientInfo) => this.#greet(ssh, info));
+    const server = sshServer(config, (ssh, info) => this.#greet(ssh, info));
     server.on('error', (error: Error) => this.context.log.error({ err: error }, 'The SSH server failed'));
     return server;
   }
@@ -112,13 +120,14 @@ export class SftpServer implements ProtocolServer {
   #accept(socket: Socket): void {
     const remoteAddress = plainAddress(socket.remoteAddress);
     const key = `${socket.remoteAddress} ${socket.remotePort}`;
-    const admission = this.#stopping || !remoteAddress || !this.#ssh ? undefined : this.context.login.admit(remoteAddress);
-    if (!admission || !remoteAddress) {
+    const connectionContext = this.#connectionContext;
+    const admission = this.#stopping || !remoteAddress || !connectionContext ? undefined : this.context.login.admit(remoteAddress);
+    if (!admission || !remoteAddress || !connectionContext) {
       socket.on('error', () => undefined);
       socket.destroy();
       return;
     }
-    const connection = new Connection(this.#connectionContext, socket, admission, remoteAddress);
+    const connection = new Connection(connectionContext, socket, admission, remoteAddress);
     this.#connections.add(connection);
     this.#greeted.set(key, connection);
     socket.once('close', () => this.#greeted.delete(key));
@@ -148,6 +157,17 @@ const SERVER_HOST_KEYS: NonNullable<NonNullable<ServerConfig['algorithms']>['ser
   'rsa-sha2-512',
   'rsa-sha2-256',
 ];
+
+/** ssh2 checks the algorithms against what this build of Node has. */
+function sshServer(config: ServerConfig, greet: (ssh: SshConnection, info: ClientInfo) => void): SshServer {
+  try {
+    return new ssh2.Server(config, greet);
+  } catch (cause) {
+    throw new HubError('invalid-request', `protocols.sftp.algorithms: ${cause instanceof Error ? cause.message : 'not supported'}`, {
+      cause,
+    });
+  }
+}
 
 /** An IPv4 address that came through a dual-stack socket, in its own spelling. */
 function plainAddress(address: string | undefined): string | undefined {

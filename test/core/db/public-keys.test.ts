@@ -40,7 +40,7 @@ test('says what is wrong with a key', t => {
     ['', /not supported/],
     ['-----BEGIN OPENSSH PRIVATE KEY-----', /not a public key/],
     [`ssh-dss ${ED25519}`, /DSA/],
-    [`sk-ssh-ed25519@openssh.com ${ED25519}`, /not supported/],
+    [`sk-ssh-ed25519@openssh.com ${ED25519}`, /damaged/],
     [`command="x" ssh-ed25519 ${ED25519}`, /Options/],
     [`no-pty,from="a b" ssh-ed25519 ${ED25519}`, /Options/],
     [`ssh-rsa ${ED25519}`, /damaged/],

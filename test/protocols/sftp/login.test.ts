@@ -1,10 +1,12 @@
 import 'reflect-metadata';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import test from 'ava';
 import ssh2, { type AuthenticationType, Client, type ConnectConfig } from 'ssh2';
 import { HubError } from '#core/api.js';
 import { SessionRegistry } from '#core/auth/session.js';
+import { stringField } from '#protocols/sftp/packets.js';
 import { FXP, OPEN, RawSftp, string, u64 } from '../../support/raw-sftp.js';
 import { connect, PASSWORD, startSftp } from './support.js';
 
@@ -76,6 +78,34 @@ test('lets nobody in by a key that is only shown, or shown first and signed with
   })();
   t.false(await logsIn(hub.port('sftp'), { agent }));
   t.false(hub.events.some(event => event.type === 'login.succeeded'));
+});
+
+test('lets a security key in that was touched', async t => {
+  const algorithm = 'sk-ssh-ed25519@openssh.com';
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const point = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+  const data = Buffer.concat([stringField(algorithm), stringField(point), stringField('ssh:')]);
+  const hub = await startSftp(t, { users: { alice: { keys: [recorded(`${algorithm} ${data.toString('base64')}`)] } } });
+  // ssh2's client knows no such keys: one of its parsed keys is made up for what it asks of it.
+  const logsInWith = (flags: number) => {
+    const tail = Buffer.of(flags, 0, 0, 0, 1);
+    const agent = new (class extends ssh2.BaseAgent {
+      override getIdentities(done: (error: undefined, keys: Buffer[]) => void): void {
+        const key = ssh2.utils.parseKey(alice.private);
+        if (key instanceof Error) throw key;
+        done(undefined, [Object.assign(Object.create(key), { type: algorithm, getPublicSSH: () => data })]);
+      }
+      override sign(_key: unknown, bytes: Buffer, ...rest: unknown[]): void {
+        const done = rest.at(-1) as (error: undefined, signature: Buffer) => void;
+        const hash = (text: string | Buffer) => createHash('sha256').update(text).digest();
+        const signature = sign(null, Buffer.concat([hash('ssh:'), tail, hash(bytes)]), privateKey);
+        done(undefined, Buffer.concat([signature, tail]));
+      }
+    })();
+    return logsIn(hub.port('sftp'), { agent });
+  };
+  t.false(await logsInWith(0), 'nobody touched it');
+  t.true(await logsInWith(1));
 });
 
 test('drops a client after six failed tries', async t => {
@@ -180,6 +210,11 @@ test('names the port and the setting when the port is taken', async t => {
   const error = await t.throwsAsync(startSftp(t, { sftp: { port: first.port('sftp') } }), { instanceOf: HubError });
   t.is(error?.code, 'unavailable');
   t.regex(error?.message ?? '', new RegExp(`${first.port('sftp')}.*protocols\\.sftp\\.port`));
+});
+
+test('refuses names of algorithms that are weak or not known', async t => {
+  for (const algorithms of [{ macs: ['hmac-md5'] }, { ciphers: ['aes128-cbc'] }, { kex: ['diffie-hellman-group1-sha1'] }, { macs: [] }])
+    await t.throwsAsync(startSftp(t, { sftp: { algorithms } }), { message: /protocols\.sftp\.algorithms/ });
 });
 
 function publicPart(text: string): Buffer {
