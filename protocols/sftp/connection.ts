@@ -188,7 +188,7 @@ export class Connection {
       budget: this.#budget,
       pool: this.context.pool,
       log: this.#log.child({ user: session.info.user, session: session.info.id }),
-      lane: channel => (this.#ssh ? openFastLane(this.#ssh, channel, this.socket) : undefined),
+      lane: (channel, observer) => (this.#ssh ? openFastLane(this.#ssh, channel, this.socket, observer) : undefined),
       drop: reason => this.drop(reason),
       stalled: () => this.#stalled(),
       released: () => this.#released(),

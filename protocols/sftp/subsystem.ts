@@ -10,7 +10,7 @@ import { MAX_DATA_BYTES, PACKET, PacketReader } from './packets.js';
 import { type BufferPool, ReadQueue } from './reads.js';
 import { REQUESTS } from './requests.js';
 import { failureReply, STATUS, statusReply, successReply } from './status.js';
-import type { FastLane } from './transport.js';
+import type { FastLane, LaneObserver } from './transport.js';
 import { Wire, type WireObserver } from './wire.js';
 
 /** Requests of one channel that are not answered yet; the next ones wait in the network. OpenSSH's client has 64 in flight. */
@@ -37,7 +37,7 @@ export interface SubsystemContext {
   readonly pool: BufferPool;
   readonly log: Logger;
   /** The fast way out of a channel, where there is one. */
-  lane(channel: ServerChannel): FastLane | undefined;
+  lane(channel: ServerChannel, observer: LaneObserver): FastLane | undefined;
   /** Drops the client. */
   drop(reason: string): void;
   /** A key exchange keeps answers back. */
@@ -70,7 +70,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
     socket: Socket,
   ) {
     this.handles = new HandleTable(context.budget);
-    this.#wire = new Wire(channel, socket, this, context.lane(channel));
+    this.#wire = new Wire(channel, socket, this, observer => context.lane(channel, observer));
     this.reads = new ReadQueue(this.#wire, context.pool, failure => {
       if (failure) this.#log(failure, 'READ');
       this.#answered();

@@ -7,12 +7,28 @@ import type { ServerChannel, Connection as SshConnection } from 'ssh2';
  * The fast lane out: the one file that knows ssh2's inner life. An answer is laid out as finished SSH packets (RFC 4253,
  * section 6) in one buffer, encrypted where it lies by ssh2's own cipher, and given to the socket in one call, where
  * ssh2's public way makes a buffer, a call for random padding and a write of each 32 KiB. It is taken only with the
- * version of ssh2 that it was written for, only outside a key exchange, and only for what the client's window holds;
- * everything else goes by the channel.
+ * version of ssh2 that it was written for and a cipher whose packets it knows; everything else goes by the channel.
  */
 export interface FastLane {
-  /** Sends as much of the beginning of `bytes` as it may now, and gives how much that was. `bytes` is free afterwards. */
-  send(bytes: Buffer): number;
+  /**
+   * Sends `bytes`, or keeps what the client's window does not hold until it opens; `done` is called when `bytes` may be used
+   * again. False, with nothing done, when they have to go by the channel.
+   */
+  send(bytes: Buffer, done: () => void): boolean;
+  /** Bytes that were taken and are not on the socket yet. */
+  readonly pendingBytes: number;
+  /** The key exchange is over. */
+  rekeyed(): void;
+  /** Calls `then` when nothing is pending. */
+  whenEmpty(then: () => void): void;
+}
+
+/** Who is told how the lane fares. */
+export interface LaneObserver {
+  /** Something that waited was sent. */
+  relieved(): void;
+  /** A key exchange keeps bytes back. */
+  stalled(): void;
 }
 
 const KNOWN_VERSION = '1.17.0';
@@ -47,6 +63,13 @@ interface Cipher {
 interface Internals {
   readonly protocol: { readonly _cipher: Cipher; readonly _kexinit: unknown; readonly _packetRW: { readonly write: object } };
   readonly outgoing: { readonly id: number; readonly packetSize: number; readonly state: string; window: number };
+  /** What ssh2 calls when the client's window opens: `_chunkcb`, if `_waitWindow` is set and there is no `_chunk`. */
+  readonly waiting: { _waitWindow: boolean; _chunk: unknown; _chunkcb: (() => void) | undefined };
+}
+
+interface Pending {
+  bytes: Buffer;
+  readonly done: () => void;
 }
 
 const LAYOUTS: Readonly<Record<string, (cipher: Cipher) => Layout | undefined>> = {
@@ -58,9 +81,14 @@ const LAYOUTS: Readonly<Record<string, (cipher: Cipher) => Layout | undefined>> 
 };
 
 /** Opens the fast lane of a channel. Undefined where ssh2 is not as it was when this was written. */
-export function openFastLane(connection: SshConnection, channel: ServerChannel, socket: Socket): FastLane | undefined {
+export function openFastLane(
+  connection: SshConnection,
+  channel: ServerChannel,
+  socket: Socket,
+  observer: LaneObserver,
+): FastLane | undefined {
   const internals = internalsOf(connection, channel);
-  return internals && new SlabLane(internals, channel, socket);
+  return internals && new SlabLane(internals, channel, socket, observer);
 }
 
 let isKnownVersion: boolean | undefined;
@@ -77,8 +105,9 @@ function internalsOf(connection: unknown, channel: unknown): Internals | undefin
     // Compression has its own writer.
     protocol._packetRW?.write.constructor.name === 'PacketWriter' &&
     [outgoing?.id, outgoing?.packetSize, outgoing?.window].every(value => typeof value === 'number') &&
-    typeof outgoing?.state === 'string';
-  return asExpected ? ({ protocol, outgoing } as Internals) : undefined;
+    typeof outgoing?.state === 'string' &&
+    ['_waitWindow', '_chunk', '_chunkcb'].every(name => name in (channel as object));
+  return asExpected ? ({ protocol, outgoing, waiting: channel } as Internals) : undefined;
 }
 
 const slabs: Buffer[] = [];
@@ -88,21 +117,94 @@ let randomAt = RANDOM_BYTES;
 class SlabLane implements FastLane {
   #cipher: Cipher | undefined;
   #layout: Layout | undefined;
+  readonly #pending: Pending[] = [];
+  #emptied: (() => void)[] = [];
+  pendingBytes = 0;
 
   constructor(
     private readonly internals: Internals,
     private readonly channel: ServerChannel,
     private readonly socket: Socket,
+    private readonly observer: LaneObserver,
   ) {}
 
-  send(bytes: Buffer): number {
+  send(bytes: Buffer, done: () => void): boolean {
+    if (this.#pending.length === 0) {
+      // What waits in the channel comes first.
+      if (this.channel.writableLength > 0 || !this.#isOpen || !this.#layoutOf(this.internals.protocol._cipher)) return false;
+      const taken = this.#emit(bytes);
+      if (taken === bytes.length) {
+        done();
+        return true;
+      }
+      this.#keep(bytes.subarray(taken), done);
+      this.#wait();
+    } else {
+      this.#keep(bytes, done);
+    }
+    return true;
+  }
+
+  rekeyed(): void {
+    this.#resume();
+  }
+
+  whenEmpty(then: () => void): void {
+    if (this.#pending.length === 0) then();
+    else this.#emptied.push(then);
+  }
+
+  get #isOpen(): boolean {
+    return this.internals.outgoing.state === 'open' && this.socket.writable;
+  }
+
+  #keep(bytes: Buffer, done: () => void): void {
+    this.#pending.push({ bytes, done });
+    this.pendingBytes += bytes.length;
+  }
+
+  /** Has ssh2 call when the window opens; the end of a key exchange comes by rekeyed(). */
+  #wait(): void {
+    const { protocol, waiting } = this.internals;
+    if (protocol._kexinit !== undefined) {
+      this.observer.stalled();
+      return;
+    }
+    waiting._chunk = undefined;
+    waiting._chunkcb = () => this.#resume();
+    waiting._waitWindow = true;
+  }
+
+  #resume(): void {
+    const isKnown = this.#layoutOf(this.internals.protocol._cipher) !== undefined;
+    for (let first = this.#pending[0]; first; first = this.#pending[0]) {
+      const taken = !this.#isOpen || !isKnown ? first.bytes.length : this.#emit(first.bytes);
+      // A cipher that came with a new key and is not known: by the channel, from here on.
+      if (this.#isOpen && !isKnown) this.channel.write(Buffer.from(first.bytes));
+      this.pendingBytes -= taken;
+      first.bytes = first.bytes.subarray(taken);
+      if (first.bytes.length > 0) {
+        this.#wait();
+        break;
+      }
+      this.#pending.shift();
+      first.done();
+    }
+    this.observer.relieved();
+    if (this.#pending.length > 0) return;
+    for (const then of this.#emptied.splice(0)) then();
+  }
+
+  /** Sends as much of the beginning of `bytes` as it may now, and gives how much that was. */
+  #emit(bytes: Buffer): number {
     const { protocol, outgoing } = this.internals;
-    // What waits in the channel comes first, and nothing may be said in the middle of a key exchange.
-    if (protocol._kexinit !== undefined || outgoing.state !== 'open' || this.channel.writableLength > 0 || !this.socket.writable) return 0;
-    const layout = this.#layoutOf(protocol._cipher);
     const length = Math.min(bytes.length, outgoing.window);
-    if (!layout || length === 0) return 0;
-    return this.#send(bytes.subarray(0, length), Math.min(outgoing.packetSize, MAX_PACKET_DATA_BYTES), layout);
+    if (protocol._kexinit !== undefined || length === 0) return 0;
+    let taken = 0;
+    while (taken < length) {
+      taken += this.#send(bytes.subarray(taken, length), Math.min(outgoing.packetSize, MAX_PACKET_DATA_BYTES), this.#layout!);
+    }
+    return taken;
   }
 
   #send(bytes: Buffer, packetSize: number, layout: Layout): number {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 import { MAX_PACKET_BYTES, PACKET } from './packets.js';
-import type { FastLane } from './transport.js';
+import type { FastLane, LaneObserver } from './transport.js';
 
 /** Longest handle that is looked at: ours have 8 bytes, the protocol allows 256. */
 const MAX_HANDLE_BYTES = 256;
@@ -64,13 +64,15 @@ export class Wire {
   #outBytes = 0;
   #flushing = false;
   #stalledBytes = 0;
+  readonly #lane: FastLane | undefined;
 
   constructor(
     private readonly channel: ServerChannel,
     private readonly socket: Socket,
     private readonly observer: WireObserver,
-    private readonly lane: FastLane | undefined,
+    openLane: (observer: LaneObserver) => FastLane | undefined,
   ) {
+    this.#lane = openLane(observer);
     channel.on('data', (chunk: Buffer) => this.#take(chunk));
     channel.on('end', () => {
       this.#ended = true;
@@ -88,7 +90,7 @@ export class Wire {
   /** Bytes written that the client's window or the network did not take yet. */
   get unsentBytes(): number {
     if (this.#closed || this.#muted) return 0;
-    return this.#outBytes + this.channel.writableLength + this.socket.writableLength + this.#stalledBytes;
+    return this.#outBytes + this.channel.writableLength + (this.#lane?.pendingBytes ?? 0) + this.socket.writableLength + this.#stalledBytes;
   }
 
   /** Sends a small answer together with the others of this turn. */
@@ -127,6 +129,7 @@ export class Wire {
   /** The key exchange is over: what waited for it is on the socket. */
   rekeyed(): void {
     this.#stalledBytes = 0;
+    this.#lane?.rekeyed();
   }
 
   /** Ends the channel with exit status `status`, after what was sent. */
@@ -135,8 +138,12 @@ export class Wire {
     this.#writeGathered();
     this.close();
     if (this.#muted) return;
-    this.channel.exit(status);
-    this.channel.end();
+    const finish = () => {
+      this.channel.exit(status);
+      this.channel.end();
+    };
+    if (this.#lane) this.#lane.whenEmpty(finish);
+    else finish();
   }
 
   /** Takes and sends nothing more; what still arrives is dropped. */
@@ -295,15 +302,10 @@ export class Wire {
     this.#write(bytes);
   }
 
-  /** By the fast lane as far as it goes; the rest corked, so that the packets of one answer leave in one system call. */
-  #write(answer: Buffer, done?: () => void): void {
+  /** By the fast lane where there is one; otherwise corked, so that the packets of one answer leave in one system call. */
+  #write(bytes: Buffer, done?: () => void): void {
     const { socket, channel } = this;
-    const taken = this.lane?.send(answer) ?? 0;
-    if (taken === answer.length) {
-      done?.();
-      return;
-    }
-    const bytes = answer.subarray(taken);
+    if (this.#lane?.send(bytes, () => done?.())) return;
     socket.cork();
     const before = socket.writableLength;
     channel.write(bytes, () => {

@@ -24,18 +24,24 @@ for (const cipher of CIPHERS) {
 
 test('where ssh2 is not as it was, there is no fast lane', t => {
   const socket = new Socket();
-  const channel = { outgoing: { id: 0, packetSize: 32_768, window: 1_000, state: 'open' } };
+  const channel = {
+    outgoing: { id: 0, packetSize: 32_768, window: 1_000, state: 'open' },
+    _waitWindow: false,
+    _chunk: undefined,
+    _chunkcb: undefined,
+  };
+  const observer = { relieved() {}, stalled() {} };
   const cipher = { encrypt() {}, _onWrite() {} };
   class PacketWriter {}
   const protocol = { _cipher: cipher, _kexinit: undefined, _packetRW: { write: new PacketWriter() } };
   const open = (connection: object, other: object = channel) =>
-    openFastLane(connection as SshConnection, other as ServerChannel, socket) !== undefined;
+    openFastLane(connection as SshConnection, other as ServerChannel, socket, observer) !== undefined;
   t.true(open({ _protocol: protocol }));
   t.false(open({}));
   t.false(open({ _protocol: { ...protocol, _cipher: {} } }));
   t.false(open({ _protocol: { ...protocol, _packetRW: { write: new EventEmitter() } } }));
   t.false(open({ _protocol: { _cipher: cipher, _packetRW: protocol._packetRW } }));
-  t.false(open({ _protocol: protocol }, { outgoing: { ...channel.outgoing, window: undefined } }));
+  t.false(open({ _protocol: protocol }, { ...channel, outgoing: { ...channel.outgoing, window: undefined } }));
   t.false(open({ _protocol: protocol }, {}));
 });
 
