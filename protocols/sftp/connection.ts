@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ServerChannel, Connection as SshConnection, Session as SshSession } from 'ssh2';
 import type { Admission, Logger, Session } from '#core/api.js';
 import { Authentication, type AuthenticationContext } from './authentication.js';
+import { ExecChannel } from './exec.js';
 import { HandleBudget } from './handles.js';
 import type { BufferPool } from './reads.js';
 import { SftpSubsystem, type SubsystemContext } from './subsystem.js';
@@ -26,6 +27,8 @@ export interface ConnectionContext extends AuthenticationContext {
   readonly pool: BufferPool;
   readonly handshakeTimeoutMs: number;
   readonly loginTimeoutMs: number;
+  /** Names of commands that clients may run. */
+  readonly commands: ReadonlySet<string>;
   /** Called once, when the connection is closed. */
   closed(connection: Connection): void;
 }
@@ -37,7 +40,7 @@ export interface ConnectionContext extends AuthenticationContext {
  */
 export class Connection {
   readonly #log: Logger;
-  readonly #subsystems = new Set<SftpSubsystem>();
+  readonly #subsystems = new Set<SftpSubsystem | ExecChannel>();
   readonly #budget = new HandleBudget(MAX_HANDLES);
   #ssh: SshConnection | undefined;
   #session: Session | undefined;
@@ -130,7 +133,7 @@ export class Connection {
     this.#channels++;
     const session = accept();
     session.on('error', (error: Error) => this.#log.debug({ reason: error.message }, 'A channel failed'));
-    let subsystem: SftpSubsystem | undefined;
+    let subsystem: SftpSubsystem | ExecChannel | undefined;
     let used = false;
     session.once('close', () => {
       this.#channels--;
@@ -144,7 +147,16 @@ export class Connection {
       this.#refuse(acceptChannel());
     };
     session.on('shell', refuse);
-    session.on('exec', refuse);
+    session.on(
+      'exec',
+      (acceptChannel: () => ServerChannel | undefined, rejectChannel: (() => void) | undefined, info: { command: string }) => {
+        if (subsystem) return rejectChannel?.();
+        const channel = acceptChannel();
+        if (!channel) return;
+        used = true;
+        subsystem = this.#run(channel, info.command);
+      },
+    );
     session.on(
       'subsystem',
       (acceptChannel: () => ServerChannel | undefined, rejectChannel: (() => void) | undefined, info: { name?: unknown }) => {
@@ -173,6 +185,16 @@ export class Connection {
     const subsystem = new SftpSubsystem(this.#subsystemContext(session), channel, this.socket);
     this.#subsystems.add(subsystem);
     return subsystem;
+  }
+
+  #run(channel: ServerChannel, line: string): ExecChannel | undefined {
+    const session = this.#session;
+    if (!session) return undefined;
+    this.#guard(channel);
+    const command = new ExecChannel(this.#subsystemContext(session), channel, this.socket, this.context.commands);
+    this.#subsystems.add(command);
+    void command.run(line);
+    return command;
   }
 
   #guard(channel: ServerChannel): void {

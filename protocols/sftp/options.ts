@@ -20,6 +20,12 @@ const CIPHERS = [
 ] as const;
 const MACS = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'] as const;
 
+/** What clients may run beside SFTP. */
+const COMMAND_NAMES = ['scp', 'md5sum', 'sha1sum', 'sha256sum', 'sha384sum', 'sha512sum', 'cd', 'pwd'] as const;
+
+/** The name of a command that clients may run. */
+export type CommandName = (typeof COMMAND_NAMES)[number];
+
 /** The section `protocols.sftp` of the configuration. */
 export const sftpOptions = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether the hub speaks SFTP'),
@@ -31,6 +37,10 @@ export const sftpOptions = z.strictObject({
   keepAlive: duration('30s').describe(
     'How long a silent client is let be before it is asked whether it is there; dropped after three questions',
   ),
+  commands: z
+    .array(z.enum(COMMAND_NAMES))
+    .default([...COMMAND_NAMES])
+    .describe('Commands that clients may run: the old protocol of scp, checksums, and what scripts ask before; nothing else ever runs'),
   banner: z.string().optional().describe('Text that clients show before the login'),
   hostKeys: z
     .string()

@@ -71,6 +71,7 @@ export class SftpServer implements ProtocolServer {
       handshakeTimeoutMs: handshakeTimeout,
       loginTimeoutMs: loginTimeout,
       maxTries,
+      commands: new Set<string>(this.options.commands),
       closed: connection => this.#closed(connection),
     };
   }
