@@ -7,6 +7,7 @@ import { SessionRegistry } from './auth/session.js';
 import { Coordinator } from './cluster/coordinator.js';
 import { LocalCoordinator } from './cluster/local.js';
 import type { Config } from './config/schema.js';
+import { BanRepository } from './db/bans.js';
 import { Database } from './db/database.js';
 import { DeliveryRepository } from './db/deliveries.js';
 import { EventRepository } from './db/events.js';
@@ -63,6 +64,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerSingleton(UserRepository);
   container.registerSingleton(StorageRepository);
   container.registerSingleton(SettingsRepository);
+  container.registerSingleton(BanRepository);
   container.registerSingleton(EventRepository);
   container.registerSingleton(DeliveryRepository);
   container.registerSingleton(RuleRepository);
@@ -96,7 +98,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
         new PasswordAuthenticator(c.resolve(UserRepository), c.resolve(Passwords)),
       ]),
   );
-  once(Defence, c => new Defence(c.resolve(Coordinator as InjectionToken<Coordinator>), config.limits));
+  once(Defence, c => defence(c, config, log));
   once(SessionRegistry, c => sessionRegistry(c, config, log));
         new SshCertificateAuthenticator(c.resolve(UserRepository)),
   once(LoginService, c => loginService(c, log));
@@ -145,6 +147,11 @@ function loginService(c: DependencyContainer, log: Logger): LoginService {
 function extensionRegistry(c: DependencyContainer, dataDirectory: string, log: Logger): ExtensionRegistry {
   return new ExtensionRegistry({
     storages: c.resolve(StorageRegistry),
+function defence(c: DependencyContainer, config: Config, log: Logger): Defence {
+  const coordinator = c.resolve(Coordinator as InjectionToken<Coordinator>);
+  return new Defence(coordinator, c.resolve(BanRepository), { ...config.limits, ...config.defence }, log);
+}
+
     actions: c.resolve(ActionTypes),
     rules: c.resolve(RuleTable),
     guards: c.resolve(Guards),

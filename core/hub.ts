@@ -1,6 +1,7 @@
 import { access, chmod, constants, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { DependencyContainer, InjectionToken } from 'tsyringe';
+import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
 import { SessionRegistry } from './auth/session.js';
 import type { Config } from './config/schema.js';
@@ -149,6 +150,7 @@ export class Hub {
     await this.get(RuleLoader).start();
   }
 
+    await this.get(Defence).start();
   /** What a hub that was killed left: events whose operation may or may not have happened, then temporaries that nothing refers to. */
   async #recover(): Promise<void> {
     const recovery = this.get(PendingRecovery);

@@ -1,12 +1,21 @@
 import { Coordinator } from '../cluster/coordinator.js';
-import { addressGroup } from '../net.js';
+import type { Ban, BanRepository } from '../db/bans.js';
+import { foldUsername } from '../db/names.js';
+import { HubError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { addressGroup, canonicalAddress } from '../net.js';
 
-/** What defence() goes by: `limits` of the configuration. */
+/** What the defence goes by: `defence` and `limits` of the configuration. Times are in ms. */
 export interface DefenceLimits {
   readonly unauthenticated: number;
   readonly unauthenticatedPerAddress: number;
-  readonly failedLogins: number;
-  readonly failedLoginsWindow: number;
+  readonly enabled: boolean;
+  readonly delay: number;
+  readonly failures: number;
+  readonly userFailures: number;
+  readonly window: number;
+  readonly ban: number;
+  readonly maxBan: number;
 }
 
 /** A connection that has not logged in yet, as admit() counted it. */
@@ -15,23 +24,45 @@ export interface Admission {
   release(): void;
 }
 
-/** Keeps guessers and floods out before they cost anything. */
+/** From this share of the limit on, connections that have not logged in are dropped by chance... */
+const EARLY_SHARE = 0.5;
+/** ...and by this one at first, rising to all of them at the limit. */
+const EARLY_CHANCE = 0.3;
+/** From this share of the failures that ban on, each failure costs twice as long as the one before. */
+const SLOW_SHARE = 2 / 3;
+const MAX_DELAY_MS = 5_000;
+
+/** Keeps guessers and floods out before they cost anything. Bans are kept in the database; what led to them is not. */
 export class Defence {
   readonly #waiting = new Map<string, number>();
-  readonly #blockedUntil = new Map<string, number>();
+  readonly #bans = new Map<string, Ban>();
   #total = 0;
 
   constructor(
     private readonly coordinator: Coordinator,
+    private readonly repository: BanRepository,
     private readonly limits: DefenceLimits,
+    private readonly log: Logger,
+    private readonly random: () => number = Math.random,
   ) {}
+
+  /** Reads the bans, and from then on whenever some process changes them. */
+  async start(): Promise<void> {
+    this.coordinator.listen('records.changed', ({ table }) => {
+      if (table === 'bans') void this.#read().catch((error: unknown) => this.log.error({ err: error }, 'The bans could not be read'));
+    });
+    await this.#read();
+  }
 
   /** Counts a connection until it is released. Undefined when it must be dropped: the address is turned away, or too many have not logged in yet. */
   admit(remoteAddress: string): Admission | undefined {
     const group = addressGroup(remoteAddress);
     const waiting = this.#waiting.get(group) ?? 0;
-    if (this.isBlocked(remoteAddress) || this.#total >= this.limits.unauthenticated || waiting >= this.limits.unauthenticatedPerAddress)
+    const reason = this.#refusal(remoteAddress, waiting);
+    if (reason !== undefined) {
+      this.log.info({ remoteAddress, reason }, 'connection refused');
       return undefined;
+    }
     this.#waiting.set(group, waiting + 1);
     this.#total++;
     let held = true;
@@ -47,31 +78,92 @@ export class Defence {
     };
   }
 
-  /** Whether the address failed to log in too often of late. */
-  isBlocked(remoteAddress: string): boolean {
-    const group = addressGroup(remoteAddress);
-    const until = this.#blockedUntil.get(group);
-    if (until === undefined) return false;
-    if (until > performance.now()) return true;
-    this.#blockedUntil.delete(group);
-    return false;
+  /** Whether logins from the address failed too often of late. */
+  isBanned(remoteAddress: string): boolean {
+    return this.#holds('address', addressGroup(remoteAddress));
   }
 
-  /** Counts a failed login; from the limit on, the address is turned away for the length of the window. */
-  async failed(remoteAddress: string): Promise<void> {
-    const group = addressGroup(remoteAddress);
-    const failures = await this.coordinator.count(`failed-logins/${group}`, this.limits.failedLoginsWindow);
-    if (failures < this.limits.failedLogins) return;
-    this.#forgetPast();
-    this.#blockedUntil.set(group, performance.now() + this.limits.failedLoginsWindow);
+  /** Whether logins of this name failed too often of late, wherever they came from, so that none is let in by what can be guessed. */
+  isUserBanned(username: string): boolean {
+    return this.#holds('user', subjectOf(username));
   }
 
-  /** Blocks are as long as each other and kept in the order in which they end. */
-  #forgetPast(): void {
-    const now = performance.now();
-    for (const [group, until] of this.#blockedUntil) {
-      if (until > now) return;
-      this.#blockedUntil.delete(group);
-    }
+  /** Counts a failed login of an address and a name, and bans the one of which there were too many. Gives how long the answer is to be held, in ms. */
+  async failed(remoteAddress: string, username: string): Promise<number> {
+    if (!this.limits.enabled) return 0;
+    const { failures, userFailures, delay } = this.limits;
+    const count = await this.#count('address', addressGroup(remoteAddress), failures);
+    if (username !== '') await this.#count('user', subjectOf(username), userFailures);
+    const slow = Math.max(0, count + 1 - Math.ceil(failures * SLOW_SHARE));
+    return Math.min(MAX_DELAY_MS, delay * 2 ** slow);
   }
+
+  /** The bans that hold now, the newest first. */
+  async list(): Promise<readonly Ban[]> {
+    return (await this.repository.list()).filter(({ until }) => until > Date.now());
+  }
+
+  /** Lifts the bans of an address, or of its /64, and of a user of this name. Throws 'not-found' when there is none. */
+  async lift(subject: string): Promise<readonly Ban[]> {
+    const subjects = [addressGroup(canonicalAddress(subject)), foldUsername(subject)];
+    const lifted = (await this.list()).filter(ban => subjects[ban.kind === 'address' ? 0 : 1] === ban.subject);
+    if (lifted.length === 0) throw new HubError('not-found', `'${subject}' is not turned away; \`entrepot ban list\` shows who is`);
+    // The row stays for a while, since failures are counted from its time on.
+    for (const ban of lifted) await this.#put({ ...ban, times: 0, until: Date.now() });
+    return lifted;
+  }
+
+  #refusal(remoteAddress: string, waiting: number): string | undefined {
+    const { unauthenticated, unauthenticatedPerAddress } = this.limits;
+    if (this.isBanned(remoteAddress)) return 'Too many failed logins from this address';
+    if (waiting >= unauthenticatedPerAddress) return 'Too many connections from this address that have not logged in';
+    if (this.#total >= unauthenticated) return 'Too many connections that have not logged in';
+    const early = unauthenticated * EARLY_SHARE;
+    const chance = EARLY_CHANCE + ((1 - EARLY_CHANCE) * (this.#total - early)) / (unauthenticated - early);
+    if (this.#total >= early && this.random() < chance) return 'Many connections have not logged in; this one was dropped by chance';
+    return undefined;
+  }
+
+  #holds(kind: Ban['kind'], subject: string): boolean {
+    const ban = this.#bans.get(`${kind} ${subject}`);
+    return this.limits.enabled && ban !== undefined && ban.until > Date.now();
+  }
+
+  /** Gives the number of failures in the window; at `limit` the subject is banned, and is counted anew from then on. */
+  async #count(kind: Ban['kind'], subject: string, limit: number): Promise<number> {
+    const before = this.#bans.get(`${kind} ${subject}`);
+    const count = await this.coordinator.count(`failed-logins/${kind}/${subject}/${before?.since ?? 0}`, this.limits.window);
+    // Of tries that run at the same time, one bans.
+    if (count === limit) await this.#ban(kind, subject, before);
+    return count;
+  }
+
+  async #ban(kind: Ban['kind'], subject: string, before: Ban | undefined): Promise<void> {
+    const since = Date.now();
+    const { ban, maxBan, failures, userFailures } = this.limits;
+    const times = before && before.until > since - maxBan ? before.times + 1 : 1;
+    const until = since + Math.min(maxBan, ban * 2 ** (times - 1));
+    const reason = `${kind === 'address' ? failures : userFailures} failed logins`;
+    // It holds in this process also when it cannot be kept.
+    await this.#put({ kind, subject, times, reason, since, until }).catch((error: unknown) =>
+      this.log.error({ err: error }, 'A ban could not be recorded'),
+    );
+    this.log.warn({ [kind]: subject, reason, times, until: new Date(until).toISOString() }, 'turned away');
+  }
+
+  async #put(ban: Ban): Promise<void> {
+    this.#bans.set(`${ban.kind} ${ban.subject}`, ban);
+    await this.repository.put(ban, Date.now() - this.limits.maxBan);
+  }
+
+  async #read(): Promise<void> {
+    const bans = await this.repository.list();
+    this.#bans.clear();
+    for (const ban of bans) this.#bans.set(`${ban.kind} ${ban.subject}`, ban);
+  }
+}
+
+/** Names are given by strangers: what no user could be called is cut. */
+function subjectOf(username: string): string {
+  return foldUsername(username.slice(0, 64)).slice(0, 190);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Proof, User, UserRepository } from '../db/users.js';
 import { type ErrorCode, HubError, toHubError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
@@ -15,6 +16,9 @@ const REFUSED = 'Login failed';
 
 /** Failures that say nothing about the account: the client sees them as they are. */
 const SHOWN: ReadonlySet<ErrorCode> = new Set(['permission-denied', 'rate-limited', 'too-many-sessions', 'unavailable']);
+
+/** What a stranger may try by the thousand. */
+const GUESSABLE: ReadonlySet<Credential['kind']> = new Set(['password', 'one-time-code']);
 
 /** What each credential proves by, in the words of a user's methods. */
 const PROOF_OF: Partial<Record<Credential['kind'], Proof>> = {
@@ -73,8 +77,10 @@ export class LoginService {
 
   async #login(attempt: LoginAttempt): Promise<Session> {
     const { protocol, remoteAddress } = attempt;
-    if (this.defence.isBlocked(remoteAddress))
+    if (this.defence.isBanned(remoteAddress))
       throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
+    if (this.defence.isUserBanned(attempt.username ?? '') && attempt.credentials.some(({ kind }) => GUESSABLE.has(kind)))
+      throw new HubError('authentication-failed', 'Too many failed logins of this user');
     const recognised = await this.authenticators.recognise(attempt);
     if (!recognised) throw new HubError('authentication-failed', await this.#explain(attempt));
     const { user } = recognised;
@@ -119,12 +125,13 @@ export class LoginService {
       { user, protocol, remoteAddress, reason: failure.message, ...(failure.code === 'internal' && { err: failure.cause }) },
       'login failed',
     );
-    if (failure.code === 'authentication-failed') await this.defence.failed(remoteAddress);
-    // A blocked address must not fill the event log.
+    const delayMs = failure.code === 'authentication-failed' ? await this.defence.failed(remoteAddress, user) : 0;
+    // An address that is turned away must not fill the event log.
     if (failure.code === 'rate-limited') return;
     await this.bus
       .publish('login.failed', { user: user.slice(0, 255), protocol, remoteAddress, reason: failure.message })
       .catch((error: unknown) => this.log.warn({ err: error }, 'login.failed could not be recorded'));
+    if (delayMs > 0) await sleep(delayMs);
   }
 
   /** For the operator alone. */

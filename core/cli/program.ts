@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { HubError, toHubError } from '../errors.js';
 import { printable } from '../printable.js';
 import { HUB_VERSION } from '../version.js';
+import { addBanCommands } from './bans.js';
 import { addCompletionCommand } from './completion.js';
 import { addConfigCommands } from './config.js';
 import { type CliContext, type GlobalOptions, UsageError } from './context.js';
@@ -25,6 +26,7 @@ const COMMANDS: readonly AddCommands[] = [
   addEventCommands,
   addDeliveryCommands,
   addSessionCommands,
+  addBanCommands,
   addConfigCommands,
   addDoctorCommand,
   addVersionCommand,

@@ -67,14 +67,35 @@ export const configSchema = z.strictObject({
       sessionsPerAddress: z.int().min(1).default(1_000).describe('Sessions from one address at the same time'),
       unauthenticated: z.int().min(1).default(200).describe('Connections that have not logged in yet, in all'),
       unauthenticatedPerAddress: z.int().min(1).default(20).describe('Connections that have not logged in yet, from one address'),
-      failedLogins: z
+      idle: duration('15m').describe('A session without a request for this long is ended'),
+      openFilesPerSession: z.int().min(1).default(256).describe('Files and directories that one session may have open'),
+    })
+    .prefault({}),
+  uploads: z
+    .strictObject({
+      resume: durationOrOff('24h').describe(
+        "How long an upload that was cut off is kept, so that its user can go on with it; 'off' removes it at once",
+      ),
+    })
+    .prefault({}),
+  defence: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Whether failed logins are counted, slowed down and turned away'),
+      delay: duration('200ms').describe('How long the answer to a failed login is held; twice as long for each one near `failures`'),
+      failures: z
         .int()
         .min(1)
         .default(15)
-        .describe('Failed logins from one address within `failedLoginsWindow` after which it is turned away'),
-      failedLoginsWindow: duration('5m').describe('The time in which failed logins are counted, and that the turning away lasts'),
-      idle: duration('15m').describe('A session without a request for this long is ended'),
-      openFilesPerSession: z.int().min(1).default(256).describe('Files and directories that one session may have open'),
+        .describe('Failed logins from one address (IPv6: its /64) within `window` after which it is turned away'),
+      userFailures: z
+        .int()
+        .min(1)
+        .max(1_000)
+        .default(100)
+        .describe('Failed logins of one user from anywhere within `window` after which his password is refused; his keys are not'),
+      window: duration('10m').describe('The time in which failed logins are counted'),
+      ban: duration('30m').describe('How long the first turning away lasts; each further one takes twice as long as the last'),
+      maxBan: duration('24h').describe('The longest turning away, and how long earlier ones are remembered'),
     })
     .prefault({}),
   guards: z

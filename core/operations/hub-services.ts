@@ -1,4 +1,5 @@
 import type { InjectionToken } from 'tsyringe';
+import { Defence } from '../auth/defence.js';
 import { Passwords } from '../auth/passwords.js';
 import { SessionRegistry } from '../auth/session.js';
 import { Coordinator } from '../cluster/coordinator.js';
@@ -33,6 +34,7 @@ export function servicesOf(hub: Hub): OperationServices {
     passwords: hub.get(Passwords),
     sessions: hub.get(SessionRegistry),
     outbound: hub.get(Outbound),
+    bans: hub.get(Defence),
     reports: hub.reports,
     protocols: [...hub.get(ExtensionRegistry).protocols.keys()],
     listeners: hub.listeners,

@@ -1,6 +1,7 @@
 import type { ZodType, z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { HubError } from '../errors.js';
+import { banOperations } from './bans.js';
 import { deliveryOperations, eventOperations } from './events.js';
 import { hubOperations } from './hub.js';
 import { checkInput, type Operation } from './operation.js';
@@ -17,6 +18,7 @@ export const OPERATIONS = {
   ...eventOperations,
   ...deliveryOperations,
   ...hubOperations,
+  ...banOperations,
 };
 
 export type OperationName = keyof typeof OPERATIONS;

@@ -1,5 +1,6 @@
 import type { Coordinator } from '../cluster/coordinator.js';
 import type { Config } from '../config/schema.js';
+import type { Ban } from '../db/bans.js';
 import type { DeliveryRepository } from '../db/deliveries.js';
 import type { EventRepository } from '../db/events.js';
 import type { StorageRepository } from '../db/storages.js';
@@ -43,6 +44,8 @@ export interface OperationServices {
   readonly passwords: { hash(password: string): Promise<string> };
   readonly sessions: { list(): Promise<readonly SessionSnapshot[]>; end(id: string, reason: string): Promise<unknown> };
   /** Throws 'permission-denied' when the hub would refuse to send to `url`, naming the setting that allows it. */
+  /** Those who are turned away; lift() throws 'not-found'. */
+  readonly bans: { list(): Promise<readonly Ban[]>; lift(subject: string): Promise<readonly Ban[]> };
   readonly outbound: { check(url: string): Promise<void> };
   /** What extensions report, by '<extension> <name>'. */
   readonly reports: ReadonlyMap<string, () => Promise<unknown>>;

@@ -1,6 +1,7 @@
 import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import Sqlite from 'better-sqlite3';
 import { entrepot, startHub, temporaryFolder } from './cli.js';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkDnDZwMBNtfqxoCtFTxcB9YCuMrh5uyC9fVzRgvP8 laptop\n';
@@ -166,4 +167,21 @@ test.serial('errors are JSON where JSON is asked for, and carry a stack only for
   t.is(code, 1);
   t.is((JSON.parse(stderr) as { error: { code: string } }).error.code, 'not-found');
   t.regex((await run(['user', 'list', '--debug'])).stderr, /^\s+at /m);
+});
+
+test('lists and lifts bans', async t => {
+  const cwd = await temporaryFolder(t);
+  const { json, run, fails } = commandsIn(t, cwd);
+  await json(['user', 'add', 'alice']);
+  t.regex((await run(['ban', 'list'])).stdout, /Nobody is turned away/);
+  await fails(['ban', 'lift', '192.0.2.7'], /192\.0\.2\.7.*not turned away/);
+  const now = Date.now();
+  const database = new Sqlite(join(cwd, 'entrepot-data/hub.db'));
+  database
+    .prepare("INSERT INTO bans (kind, subject, times, reason, since, until) VALUES ('address', '192.0.2.7', 2, '15 failed logins', ?, ?)")
+    .run(now, now + 3_600_000);
+  database.close();
+  t.regex((await run(['ban', 'list'])).stdout, /address 192\.0\.2\.7 +15 failed logins +2 .*60 min/);
+  t.regex((await run(['ban', 'lift', '::ffff:192.0.2.7'])).stdout, /address 192\.0\.2\.7 may try again/);
+  t.deepEqual(await json(['ban', 'list']), []);
 });
