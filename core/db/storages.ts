@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { Coordinator } from '../cluster/coordinator.js';
 import { HubError } from '../errors.js';
 import { uuidv7 } from '../ids.js';
+import { Secrets } from '../secrets.js';
 import { write } from './change.js';
 import { Database } from './database.js';
 import { isDuplicate } from './errors.js';
@@ -31,38 +32,49 @@ interface StorageRow {
 /** The backend that knows them checks what is in the options. */
 const optionsSchema = z.record(z.string(), z.unknown());
 
-/** Storages, without the discovered ones. Every method takes an optional transaction; writes publish 'records.changed' after commit. */
+/**
+ * Storages, without the discovered ones. Their options are sealed as a whole, since only the backend knows which of them are secrets.
+ * Every method takes an optional transaction; writes publish 'records.changed' after commit.
+ */
 @injectable()
 export class StorageRepository {
   constructor(
     private readonly database: Database,
     private readonly coordinator: Coordinator,
+    private readonly secrets: Secrets,
   ) {}
 
   async findByName(name: string, trx?: Knex.Transaction): Promise<Storage | undefined> {
     const row = await (trx ?? this.database.knex)<StorageRow>('storages')
       .where({ name: name.normalize('NFC') })
       .first();
-    return row && toStorage(row);
+    return row && this.#fromRow(row);
   }
 
   /** All of them, by name. */
   async list(trx?: Knex.Transaction): Promise<readonly Storage[]> {
-    return (await (trx ?? this.database.reader)<StorageRow>('storages').orderBy('name')).map(toStorage);
+    return (await (trx ?? this.database.reader)<StorageRow>('storages').orderBy('name')).map(row => this.#fromRow(row));
   }
 
   /** Throws 'already-exists', or 'invalid-request' for a name that is not allowed. */
   create({ name, kind, options }: Pick<Storage, 'name' | 'kind' | 'options'>, trx?: Knex.Transaction): Promise<Storage> {
     const id = uuidv7();
     return write(this.database, this.coordinator, { table: 'storages', id }, trx, async trx => {
-      const row = { id, name: checkStorageName(name), kind, options: JSON.stringify(options), created_at: Date.now(), version: 1 };
+      const row = {
+        id,
+        name: checkStorageName(name),
+        kind,
+        options: this.secrets.seal(JSON.stringify(options), id),
+        created_at: Date.now(),
+        version: 1,
+      };
       await trx('storages')
         .insert(row)
         .catch((error: unknown) => {
           if (isDuplicate(error)) throw new HubError('already-exists', `There is a storage '${row.name}' already`);
           throw error;
         });
-      return toStorage(row);
+      return this.#fromRow(row);
     });
   }
 
@@ -80,13 +92,15 @@ export class StorageRepository {
       await trx('storages').where({ id: storage.id }).del();
     });
   }
-}
 
-function toStorage(row: StorageRow): Storage {
-  try {
-    const options = optionsSchema.parse(JSON.parse(row.options));
-    return { id: row.id, name: row.name, kind: row.kind, options, createdAt: row.created_at, version: row.version };
-  } catch (cause) {
-    throw new HubError('internal', `The record of storage '${row.name}' is damaged (options)`, { cause });
+  #fromRow(row: StorageRow): Storage {
+    try {
+      // Records of versions that did not seal yet are plain JSON.
+      const text = row.options.startsWith('{') ? row.options : this.secrets.open(row.options, row.id);
+      const options = optionsSchema.parse(JSON.parse(text));
+      return { id: row.id, name: row.name, kind: row.kind, options, createdAt: row.created_at, version: row.version };
+    } catch (cause) {
+      throw new HubError('internal', `The record of storage '${row.name}' is damaged (options)`, { cause });
+    }
   }
 }

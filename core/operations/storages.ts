@@ -51,12 +51,14 @@ export const storageOperations = {
     }
   }),
 
-  /** Takes the storage off the list; its files stay. Refused while a mount uses it. */
+  /** Takes the storage off the list; its files stay, interrupted uploads that wait for their users do not. Refused while a mount uses it. */
   'storages.remove': operation(named, async (services, { name }) => {
     const storage = await view(services, await find(services, name));
     if (storage.discovered)
       throw new HubError('invalid-request', `'${name}' is offered by storages.discover; it goes away with its directory`);
+    const discard = await services.uploads.discarding(storage.name);
     await services.storages.delete(storage.name);
+    await discard();
     return storage;
   }),
 };
@@ -91,10 +93,9 @@ function fromTexts(
 
 async function view({ storageRegistry, storages }: OperationServices, { name, kind, options }: StorageDefinition): Promise<StorageView> {
   const children = optionsOfKind(storageRegistry, kind);
-  const shown = Object.entries(options).map(([option, value]) => [
-    option,
-    children[option] && shapeOf(children[option]).secret ? '(hidden)' : value,
-  ]);
+  // Of an option that its kind does not know (any more), nobody can tell that it is no secret.
+  const isOpen = (option: string) => children[option] !== undefined && !shapeOf(children[option]).secret;
+  const shown = Object.entries(options).map(([option, value]) => [option, isOpen(option) ? value : '(hidden)']);
   return { name, kind, options: Object.fromEntries(shown), discovered: (await storages.findByName(name)) === undefined };
 }
 

@@ -5,6 +5,7 @@ import type { Database } from '#core/db/database.js';
 import { StorageRepository } from '#core/db/storages.js';
 import { checkUsername, type UserFields, UserRepository } from '#core/db/users.js';
 import { HubError } from '#core/errors.js';
+import { Secrets } from '#core/secrets.js';
 import { hubDatabase } from './temporary-database.js';
 
 interface Setup {
@@ -20,7 +21,8 @@ async function setUp(t: ExecutionContext): Promise<Setup> {
   const coordinator = new LocalCoordinator();
   const changed: string[] = [];
   coordinator.listen('records.changed', ({ table, id }) => void changed.push(`${table} ${id}`));
-  return { database, users: new UserRepository(database, coordinator), storages: new StorageRepository(database, coordinator), changed };
+  const storages = new StorageRepository(database, coordinator, new Secrets(Buffer.alloc(32)));
+  return { database, users: new UserRepository(database, coordinator), storages, changed };
 }
 
 function fields(username: string, more: Partial<UserFields> = {}): UserFields {
