@@ -1,5 +1,6 @@
 import local from '#backends/local/index.js';
 import memory from '#backends/memory/index.js';
+import sftpStorage from '#backends/sftp/index.js';
 import type { Extension } from '#core/api.js';
 import script from '#extensions/script/index.js';
 import webhook from '#extensions/webhook/index.js';
@@ -7,7 +8,7 @@ import { migrations } from '#migrations/index.js';
 import sftp from '#protocols/sftp/index.js';
 
 /** Everything that is shipped, in the order in which it is registered. */
-export const bundled: readonly Extension[] = [local, memory, sftp, webhook, script].map(extension => extension as Extension);
+export const bundled: readonly Extension[] = [local, memory, sftpStorage, sftp, webhook, script].map(extension => extension as Extension);
 
 /** The steps of the database, which the hub takes at its start. */
 export { migrations };

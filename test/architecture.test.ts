@@ -13,7 +13,7 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
     /^#extensions\/bundled\.js$/,
     /^(tsyringe|reflect-metadata|eventemitter3|knex|better-sqlite3|zod|yaml|semver|commander|pino|pino-pretty|ipaddr\.js|undici|@node-rs\/argon2)$/,
   ],
-  ['backends/*', door, /^$/],
+  ['backends/*', door, /^ssh2$/],
   ['protocols/*', door, /^ssh2$/],
   ['extensions/*', door, /^$/],
   ['extensions', /^(#core\/api\.js|#(backends|protocols|web|extensions|migrations)\/([\w-]+\/)?index\.js)$/, /^$/],
