@@ -62,9 +62,9 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerSingleton(EventQueue as InjectionToken<EventQueue>, SqlEventQueue);
   container.registerSingleton(EventBus as InjectionToken<EventBus>, OutboxEventBus);
   container.registerSingleton(UserRepository);
+  container.registerSingleton(BanRepository);
   container.registerSingleton(StorageRepository);
   container.registerSingleton(SettingsRepository);
-  container.registerSingleton(BanRepository);
   container.registerSingleton(EventRepository);
   container.registerSingleton(DeliveryRepository);
   container.registerSingleton(RuleRepository);
@@ -95,12 +95,12 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
     c =>
       new Authenticators([
         new PublicKeyAuthenticator(c.resolve(UserRepository)),
+        new SshCertificateAuthenticator(c.resolve(UserRepository)),
         new PasswordAuthenticator(c.resolve(UserRepository), c.resolve(Passwords)),
       ]),
   );
   once(Defence, c => defence(c, config, log));
   once(SessionRegistry, c => sessionRegistry(c, config, log));
-        new SshCertificateAuthenticator(c.resolve(UserRepository)),
   once(LoginService, c => loginService(c, log));
   once(ExtensionRegistry, c => extensionRegistry(c, dataDirectory, log));
   return container;
@@ -132,6 +132,11 @@ function sessionRegistry(c: DependencyContainer, config: Config, log: Logger): S
   );
 }
 
+function defence(c: DependencyContainer, config: Config, log: Logger): Defence {
+  const coordinator = c.resolve(Coordinator as InjectionToken<Coordinator>);
+  return new Defence(coordinator, c.resolve(BanRepository), { ...config.limits, ...config.defence }, log);
+}
+
 function loginService(c: DependencyContainer, log: Logger): LoginService {
   return new LoginService(
     c.resolve(UserRepository),
@@ -147,11 +152,6 @@ function loginService(c: DependencyContainer, log: Logger): LoginService {
 function extensionRegistry(c: DependencyContainer, dataDirectory: string, log: Logger): ExtensionRegistry {
   return new ExtensionRegistry({
     storages: c.resolve(StorageRegistry),
-function defence(c: DependencyContainer, config: Config, log: Logger): Defence {
-  const coordinator = c.resolve(Coordinator as InjectionToken<Coordinator>);
-  return new Defence(coordinator, c.resolve(BanRepository), { ...config.limits, ...config.defence }, log);
-}
-
     actions: c.resolve(ActionTypes),
     rules: c.resolve(RuleTable),
     guards: c.resolve(Guards),

@@ -147,10 +147,10 @@ export class Hub {
     const storages = this.get(StorageRepository);
     if ((await storages.list()).length === 0)
       await storages.create({ name: 'data', kind: 'local', options: { root: resolve(this.dataDirectory, 'files') } });
+    await this.get(Defence).start();
     await this.get(RuleLoader).start();
   }
 
-    await this.get(Defence).start();
   /** What a hub that was killed left: events whose operation may or may not have happened, then temporaries that nothing refers to. */
   async #recover(): Promise<void> {
     const recovery = this.get(PendingRecovery);

@@ -42,10 +42,10 @@ export interface OperationServices {
   readonly deliveries: DeliveryRepository;
   readonly coordinator: Coordinator;
   readonly passwords: { hash(password: string): Promise<string> };
-  readonly sessions: { list(): Promise<readonly SessionSnapshot[]>; end(id: string, reason: string): Promise<unknown> };
-  /** Throws 'permission-denied' when the hub would refuse to send to `url`, naming the setting that allows it. */
   /** Those who are turned away; lift() throws 'not-found'. */
   readonly bans: { list(): Promise<readonly Ban[]>; lift(subject: string): Promise<readonly Ban[]> };
+  readonly sessions: { list(): Promise<readonly SessionSnapshot[]>; end(id: string, reason: string): Promise<unknown> };
+  /** Throws 'permission-denied' when the hub would refuse to send to `url`, naming the setting that allows it. */
   readonly outbound: { check(url: string): Promise<void> };
   /** What extensions report, by '<extension> <name>'. */
   readonly reports: ReadonlyMap<string, () => Promise<unknown>>;
