@@ -131,6 +131,8 @@ export class Connection {
     failed.catch(() => undefined);
     await Promise.race([failed, this.#login()]);
     this.#channel = await Promise.race([failed, this.#subsystem()]);
+    // Otherwise the end of each write waits for the acknowledgement of its beginning, which servers delay.
+    this.client.setNoDelay(true);
     this.#channel.on('data', (chunk: Buffer) => this.#receive(chunk)).on('error', () => undefined);
     this.#channel.on('close', () => this.#lose(new ConnectionLost('The SFTP server has ended the session')));
     this.#channel.stderr.resume();
