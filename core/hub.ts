@@ -158,7 +158,9 @@ export class Hub {
     this.#stopTasks.push(() => recovery.stop());
     // What could not be decided yet, because its storage did not answer, is decided by whether the temporary is still there.
     const undecided = new Set((await this.get(EventRepository).pending()).map(({ proof }) => proof.path));
-    for (const { name } of await this.get(StorageRegistry).definitions()) await this.#sweep(name, undecided);
+    // Together, so that a storage that does not answer keeps nobody waiting but itself.
+    const storages = await this.get(StorageRegistry).definitions();
+    await Promise.all(storages.map(({ name }) => this.#sweep(name, undecided)));
   }
 
   async #sweep(storage: string, keep: ReadonlySet<string>): Promise<void> {
