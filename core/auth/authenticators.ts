@@ -63,6 +63,9 @@ export class Authenticators {
   }
 }
 
+/** The id of no user. */
+const NOBODY = '';
+
 /** Compares a password with the user's; an unknown user takes as long as a wrong password. */
 export class PasswordAuthenticator implements Authenticator {
   readonly name = 'password';
@@ -76,7 +79,7 @@ export class PasswordAuthenticator implements Authenticator {
     const offered = credentials.find(credential => credential.kind === 'password');
     if (!offered || !username) return undefined;
     const user = await this.users.findByUsername(username);
-    const kept = user && (await this.users.passwordHash(user.id));
+    const kept = await this.users.passwordHash(user?.id ?? NOBODY);
     return (await this.passwords.verify(kept, offered.password)) ? user : undefined;
   }
 }

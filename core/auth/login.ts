@@ -136,11 +136,11 @@ export class LoginService {
 
   /** For the operator alone. */
   async #explain({ username, credentials }: LoginAttempt): Promise<string> {
-    const user = username ? await this.users.findByUsername(username) : undefined;
-    if (!user) return 'No such user';
+    const hasPassword = username ? await this.users.hasPassword(username) : undefined;
+    if (hasPassword === undefined) return 'No such user';
     if (credentials.some(({ kind }) => kind === 'public-key')) return 'The key is not known';
     if (credentials.some(({ kind }) => kind === 'ssh-certificate')) return 'The certificate is not for this user';
-    return user.hasPassword ? 'Wrong password' : 'The user has no password';
+    return hasPassword ? 'Wrong password' : 'The user has no password';
   }
 }
 

@@ -49,7 +49,7 @@ export class UserRepository {
     private readonly coordinator: Coordinator,
   ) {}
 
-  /** Compares the folded form (NFKC, lower case). */
+  /** Compares the folded form (NFKC, lower case). As many queries for a name that nobody has: how long it takes tells nothing. */
   async findByUsername(username: string, trx?: Knex.Transaction): Promise<User | undefined> {
     const db = trx ?? this.database.knex;
     return (await withParts(db, await db<UserRow>('users').where({ username_folded: foldUsername(username) })))[0];
@@ -58,6 +58,15 @@ export class UserRepository {
   async find(id: string, trx?: Knex.Transaction): Promise<User | undefined> {
     const db = trx ?? this.database.knex;
     return (await withParts(db, await db<UserRow>('users').where({ id })))[0];
+  }
+
+  /** Whether the user of this name has a password; undefined when there is no such user. */
+  async hasPassword(username: string): Promise<boolean | undefined> {
+    const row = await this.database
+      .knex<UserRow>('users')
+      .where({ username_folded: foldUsername(username) })
+      .first('password_hash');
+    return row && row.password_hash !== null;
   }
 
   /** Undefined when there is no such user, or he has no password. */
@@ -123,7 +132,7 @@ export class UserRepository {
 }
 
 async function withParts(db: Knex, rows: readonly UserRow[]): Promise<readonly User[]> {
-  if (rows.length === 0) return [];
+  // Asked also for no rows, which a login must not notice.
   const ids = rows.map(row => row.id);
   const keys = db('public_keys')
     .whereIn('user_id', ids)
