@@ -63,7 +63,8 @@ export class VirtualFileSystem {
       if (!flags.write) return this.#openToRead({ asked, location, info: undefined }, flags);
       if (flags.create && flags.truncate && canStage(backend)) return this.#openStaged(asked, location, flags);
     }
-    const found = await entryAt(this.scope, asked);
+    // What must not be there yet is not looked for behind a link.
+    const found = await entryAt(this.scope, asked, { follow: !(flags.create && flags.exclusive) });
     if (!flags.write) return this.#openToRead(found, flags);
     await this.#admitWriting(found, flags);
     const request = { flags, existing: found.info, mayReplace: !flags.exclusive, stagingPrefix: this.services.stagingPrefix };
@@ -331,9 +332,9 @@ export class VirtualFileSystem {
     }
     if (flags.read && info) this.#require('read', found);
     this.#require(info ? 'replace' : 'create', found);
+    if (info && flags.create && flags.exclusive) throw new HubError('already-exists', 'Already exists');
     if (info?.type === 'symlink') throw new HubError('not-found', 'No such file or directory');
     if (info?.type === 'directory' || this.scope.mounts.isFixed(location.path)) throw new HubError('is-a-directory', 'Is a directory');
-    if (info && flags.create && flags.exclusive) throw new HubError('already-exists', 'Already exists');
     await this.services.guards.ask('upload', { session: this.scope.info, path: location.path, replaces: info !== undefined });
   }
 
