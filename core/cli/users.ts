@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { DEFAULT_RIGHTS } from '../db/user.js';
 import type { OperationInput } from '../operations/index.js';
 import { type Caller, withHub } from './connection.js';
 import { type CliContext, UsageError } from './context.js';
@@ -194,7 +195,7 @@ function settings(command: Command): Command {
     .option('--description <text>', 'for administrators')
     .option(
       '--permission <path=rights>',
-      "rights below a path, such as '/in=list,upload'; '*' is all, none after '=' forgets the entry; repeats",
+      "rights below a path, such as '/in=list,upload'; '*' is all, none after '=' forgets the entry; repeats (default: all but create-links)",
       listsByPath,
     )
     .option('--allow <path=patterns>', "only names like these below a path, such as '/in=*.csv,*.txt'; repeats", listsByPath)
@@ -264,7 +265,7 @@ function describeUser(user: UserView): string {
           `${mount.path === '/' ? '' : `${mount.path} is `}${mount.storage}:${mount.directory}`,
         ] as const,
     ),
-    ...Object.entries(user.permissions).map(([path, rights]) => ['Rights', `${path}: ${rights.join(', ') || 'none'}`] as const),
+    ...Object.entries(user.permissions).map(([path, rights]) => ['Rights', `${path}: ${rightsText(rights)}`] as const),
     ...user.patterns.map(
       ({ path, allow, deny, hidden }) =>
         [
@@ -280,4 +281,11 @@ function describeUser(user: UserView): string {
     ['Added', time(user.createdAt)],
     ['Last login', time(user.lastLoginAt ?? undefined) || 'never'],
   ]);
+}
+
+function rightsText(rights: readonly string[]): string {
+  if (rights.length === 0) return 'none';
+  return rights.length === DEFAULT_RIGHTS.length && DEFAULT_RIGHTS.every(right => rights.includes(right))
+    ? 'all but create-links'
+    : rights.join(', ');
 }

@@ -20,6 +20,9 @@ export const RIGHTS = [
 /** One of RIGHTS. */
 export type Right = (typeof RIGHTS)[number];
 
+/** What a new user may do: all but make links, which other programs of the machine might follow out of the storage. */
+export const DEFAULT_RIGHTS: readonly Right[] = RIGHTS.filter(right => right !== 'create-links');
+
 /** Rights by directory: the key is an absolute path of which each segment may hold '*' and '?'; the nearest ancestor's entry holds. */
 export type Permissions = Readonly<Record<string, readonly (Right | '*')[]>>;
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { checkUsername } from '../db/names.js';
 import { parsePublicKey } from '../db/public-keys.js';
+import { DEFAULT_RIGHTS } from '../db/user.js';
 import { type Mount, type NamePattern, type Permissions, RIGHTS, type User, type UserFields } from '../db/users.js';
 import { HubError } from '../errors.js';
 import { randomToken } from '../ids.js';
@@ -59,7 +60,7 @@ export const userOperations = {
       status: 'active',
       description: '',
       keys: (input.keys ?? []).map(parsePublicKey),
-      permissions: { '/': ['*'] },
+      permissions: { '/': DEFAULT_RIGHTS },
       patterns: [],
       mounts: [home],
       expiresAt: undefined,
@@ -69,7 +70,7 @@ export const userOperations = {
       ...(await changesOf(
         services,
         { ...input, home: undefined, password: input.password ?? made },
-        { permissions: { '/': ['*'] }, patterns: [], mounts: [home] },
+        { permissions: { '/': DEFAULT_RIGHTS }, patterns: [], mounts: [home] },
       )),
     };
     if (await services.users.findByUsername(name)) throw new HubError('already-exists', `There is a user '${name}' already`);

@@ -2,6 +2,7 @@ import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import Sqlite from 'better-sqlite3';
+import { DEFAULT_RIGHTS } from '#core/db/user.js';
 import { entrepot, startHub, temporaryFolder } from './cli.js';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkDnDZwMBNtfqxoCtFTxcB9YCuMrh5uyC9fVzRgvP8 laptop\n';
@@ -51,7 +52,7 @@ for (const live of [true, false]) {
     );
     const shown = await json<object>(['user', 'show', 'alice']);
     t.like(shown, {
-      permissions: { '/': ['*'], '/in': ['list', 'upload'] },
+      permissions: { '/': [...DEFAULT_RIGHTS], '/in': ['list', 'upload'] },
       patterns: [{ path: '/in', allow: [], deny: ['*.exe'], hidden: false }],
     });
     t.is((await json<{ status: string }>(['user', 'disable', 'alice'])).status, 'disabled');
@@ -88,6 +89,7 @@ test.serial('has storages, webhooks, events, deliveries, sessions and hooks to s
   );
   t.true((await json<{ ok: boolean }>(['storage', 'test', 'archive'])).ok);
   await fails(['storage', 'add', 'x', '--kind', 'local', '--option', 'rot=/x'], /did you mean 'root'/);
+  await fails(['storage', 'add', 'x', '--kind', 'memory', '--option-file', 'capacity=/is/not/there'], /cannot be read/);
   const webhook = await run(['webhook', 'add', 'http://127.0.0.1:9/', '--event', 'upload.completed', 'login.failed', '--json']);
   t.regex(webhook.stderr, /outbound\.allow/);
   const { id, secret } = JSON.parse(webhook.stdout) as { id: string; secret: string };
@@ -184,4 +186,16 @@ test('lists and lifts bans', async t => {
   t.regex((await run(['ban', 'list'])).stdout, /address 192\.0\.2\.7 +15 failed logins +2 .*60 min/);
   t.regex((await run(['ban', 'lift', '::ffff:192.0.2.7'])).stdout, /address 192\.0\.2\.7 may try again/);
   t.deepEqual(await json(['ban', 'list']), []);
+});
+
+test('lists, adds and rotates host keys', async t => {
+  const cwd = await temporaryFolder(t);
+  const { json, run, fails } = commandsIn(t, cwd);
+  await json(['user', 'add', 'alice']);
+  t.regex((await run(['hostkey', 'list'])).stdout, /no host keys yet/);
+  const added = await json<{ fingerprint: string }>(['hostkey', 'add', 'ed25519']);
+  await fails(['hostkey', 'add', 'ed25519'], /next ed25519 key already/);
+  t.true((await run(['hostkey', 'rotate', 'ed25519'])).stdout.includes(`Offered to new clients: ed25519 ${added.fingerprint}`));
+  t.regex((await run(['hostkey', 'list'])).stdout, /ed25519 +offered +SHA256:/);
+  await fails(['hostkey', 'rotate', 'dsa'], /ed25519, ecdsa, rsa/);
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import 'reflect-metadata';
 import test, { type ExecutionContext } from 'ava';
 import { Passwords } from '#core/auth/passwords.js';
+import { DEFAULT_RIGHTS } from '#core/db/user.js';
 import { UserRepository } from '#core/db/users.js';
 import { Hub } from '#core/hub.js';
 import { createLogger } from '#core/log.js';
@@ -87,12 +88,12 @@ test('changes rights and patterns by path, and takes an entry away', async t => 
     permissions: { '/in/': ['list', 'upload'] },
     patterns: [{ path: '/in', deny: ['*.exe'] }],
   });
-  t.deepEqual(set.permissions, { '/': ['*'], '/in': ['list', 'upload'] });
+  t.deepEqual(set.permissions, { '/': DEFAULT_RIGHTS, '/in': ['list', 'upload'] });
   t.deepEqual(set.patterns, [{ path: '/in', allow: [], deny: ['*.exe'], hidden: false }]);
   const hidden = await call('users.set', { username: 'alice', patterns: [{ path: '/in', hidden: true }] });
   t.deepEqual(hidden.patterns, [{ path: '/in', allow: [], deny: ['*.exe'], hidden: true }]);
   const unset = await call('users.set', { username: 'alice', permissions: { '/in': null }, patterns: [{ path: '/in', deny: [] }] });
-  t.deepEqual(unset.permissions, { '/': ['*'] });
+  t.deepEqual(unset.permissions, { '/': DEFAULT_RIGHTS });
   t.deepEqual(unset.patterns, []);
   await t.throwsAsync(call('users.set', { username: 'alice', permissions: { '/': null } }), { code: 'invalid-request' });
 });
