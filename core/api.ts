@@ -23,7 +23,7 @@ export type { Logger } from './log.js';
 export { addressWithin } from './net.js';
 export type { Outbound, OutboundRequest, OutboundResponse } from './outbound.js';
 export { printable } from './printable.js';
-export type { ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
+export type { HostKeyInfo, HostKeyRing, ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
 export type { SessionInfo, SessionSnapshot, TransferSnapshot } from './session-info.js';
 export type {
   BackendType,

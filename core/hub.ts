@@ -22,7 +22,7 @@ import { ExtensionRegistry } from './extensions/registry.js';
 import { randomToken } from './ids.js';
 import { createLogger, type Logger } from './log.js';
 import { Outbound } from './outbound.js';
-import type { ListenAddress, ProtocolServer } from './protocol.js';
+import type { HostKeyRing, ListenAddress, ProtocolServer } from './protocol.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { StorageRegistry } from './storage/registry.js';
@@ -103,6 +103,12 @@ export class Hub {
   /** Resolves to why, when the hub has lost what it cannot work without; it should then be stopped, and started anew. */
   get failed(): Promise<HubError> {
     return this.get(Database).failed.then(cause => new HubError('unavailable', 'The connection to the database is lost', { cause }));
+  }
+
+  /** The host keys of the first kind of server that has some. */
+  get hostKeys(): HostKeyRing | undefined {
+    const keyed = this.protocols.find(({ type }) => type.hostKeys !== undefined);
+    return keyed?.type.hostKeys?.(keyed.options, this.dataDirectory);
   }
 
   /** The transfers that are open now. */

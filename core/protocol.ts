@@ -20,12 +20,35 @@ export interface ListenAddress {
   readonly fingerprints?: readonly string[];
 }
 
+/** A key by which clients know a server. */
+export interface HostKeyInfo {
+  /** 'ed25519', 'ecdsa' or 'rsa'. */
+  readonly kind: string;
+  /** 'offered' to clients, 'next' after a rotation, or 'old' before one. */
+  readonly state: 'offered' | 'next' | 'old';
+  /** As OpenSSH writes it: 'SHA256:…'. */
+  readonly fingerprint: string;
+  /** The line for a client's known_hosts, without the host. */
+  readonly publicKey: string;
+}
+
+/** The host keys of a server, for administrators. */
+export interface HostKeyRing {
+  list(): Promise<readonly HostKeyInfo[]>;
+  /** Makes the next key of a kind, so that clients can be told before it is offered. Throws 'already-exists', or 'invalid-request' for an unknown kind. */
+  add(kind: string): Promise<HostKeyInfo>;
+  /** Offers the next key of a kind, made when there is none, and keeps the one before as 'old'. Throws 'invalid-request' for an unknown kind. */
+  rotate(kind: string): Promise<HostKeyInfo>;
+}
+
 /** A kind of server, as an extension registers it. */
 export interface ProtocolType<Options = unknown> {
   /** Also its section `protocols.<name>` of the configuration, and the protocol in sessions and events. */
   readonly name: string;
   readonly options: ZodType<Options>;
   create(options: Options, context: ProtocolContext): ProtocolServer;
+  /** The host keys of such a server, running or not. */
+  hostKeys?(options: Options, dataDirectory: string): HostKeyRing;
 }
 
 export interface ProtocolContext {

@@ -9,6 +9,7 @@ import { type CliContext, type GlobalOptions, UsageError } from './context.js';
 import { addDoctorCommand } from './doctor.js';
 import { addDeliveryCommands, addEventCommands } from './events.js';
 import { type AddCommands, addGroupExamples, surroundings, withExamples } from './group.js';
+import { addHostKeyCommands } from './host-keys.js';
 import { useColour } from './output.js';
 import { addPortableCommand } from './portable.js';
 import { addSessionCommands } from './sessions.js';
@@ -27,6 +28,7 @@ const COMMANDS: readonly AddCommands[] = [
   addDeliveryCommands,
   addSessionCommands,
   addBanCommands,
+  addHostKeyCommands,
   addConfigCommands,
   addDoctorCommand,
   addVersionCommand,

@@ -32,6 +32,7 @@ export function servicesOf(hub: Hub): OperationServices {
     deliveries: hub.get(DeliveryRepository),
     coordinator: hub.get(Coordinator as InjectionToken<Coordinator>),
     passwords: hub.get(Passwords),
+    hostKeys: hub.hostKeys,
     bans: hub.get(Defence),
     sessions: hub.get(SessionRegistry),
     outbound: hub.get(Outbound),

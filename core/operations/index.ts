@@ -3,6 +3,7 @@ import { didYouMean } from '../config/nearest.js';
 import { HubError } from '../errors.js';
 import { banOperations } from './bans.js';
 import { deliveryOperations, eventOperations } from './events.js';
+import { hostKeyOperations } from './host-keys.js';
 import { hubOperations } from './hub.js';
 import { checkInput, type Operation } from './operation.js';
 import type { OperationServices } from './services.js';
@@ -19,6 +20,7 @@ export const OPERATIONS = {
   ...deliveryOperations,
   ...hubOperations,
   ...banOperations,
+  ...hostKeyOperations,
 };
 
 export type OperationName = keyof typeof OPERATIONS;

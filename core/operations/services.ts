@@ -8,7 +8,7 @@ import type { UserRepository } from '../db/users.js';
 import type { Rule } from '../events/rule.js';
 import type { RuleTable } from '../events/rules.js';
 import type { Logger } from '../log.js';
-import type { ListenAddress } from '../protocol.js';
+import type { HostKeyRing, ListenAddress } from '../protocol.js';
 import type { SessionSnapshot } from '../session-info.js';
 import type { StorageRegistry } from '../storage/registry.js';
 
@@ -42,6 +42,8 @@ export interface OperationServices {
   readonly deliveries: DeliveryRepository;
   readonly coordinator: Coordinator;
   readonly passwords: { hash(password: string): Promise<string> };
+  /** Undefined when no server of the hub has host keys. */
+  readonly hostKeys: HostKeyRing | undefined;
   /** Those who are turned away; lift() throws 'not-found'. */
   readonly bans: { list(): Promise<readonly Ban[]>; lift(subject: string): Promise<readonly Ban[]> };
   readonly sessions: { list(): Promise<readonly SessionSnapshot[]>; end(id: string, reason: string): Promise<unknown> };

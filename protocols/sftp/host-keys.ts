@@ -8,12 +8,14 @@ import { HubError, randomToken, toHubError } from '#core/api.js';
 export interface HostKey {
   /** The private key in OpenSSH's format, or PEM. */
   readonly text: string;
+  /** The line of a '.pub' file, without a comment. */
+  readonly publicKey: string;
   /** 'ED25519 SHA256:…', as OpenSSH writes it. */
   readonly fingerprint: string;
 }
 
 /** The kinds of key, in the order in which they are offered. */
-const KINDS = [
+export const KINDS = [
   {
     file: 'ssh_host_ed25519_key',
     label: 'ED25519',
@@ -34,7 +36,8 @@ const KINDS = [
   },
 ] as const;
 
-type Kind = (typeof KINDS)[number];
+/** One of KINDS. */
+export type Kind = (typeof KINDS)[number];
 
 /**
  * Loads the host keys in `directory` (an absolute path), and makes those that are missing: once, readable by the owner
@@ -52,13 +55,15 @@ export async function loadHostKeys(directory: string): Promise<readonly HostKey[
   return Promise.all(KINDS.map(kind => loadHostKey(join(directory, kind.file), kind)));
 }
 
-async function loadHostKey(path: string, kind: Kind): Promise<HostKey> {
+/** The key in the file `path`, made when there is none. Throws as loadHostKeys() does. */
+export async function loadHostKey(path: string, kind: Kind): Promise<HostKey> {
   try {
     const text = (await readKey(path)) ?? (await makeKey(path, kind));
     const key = ssh2.utils.parseKey(text);
     if (key instanceof Error || !key.isPrivateKey())
       throw new HubError('invalid-request', `${path} holds no private key that can be used: remove the file to have a new one made`);
-    return { text, fingerprint: `${kind.label} ${fingerprint(key)}` };
+    const publicKey = `${kind.type} ${key.getPublicSSH().toString('base64')}`;
+    return { text, publicKey, fingerprint: `${kind.label} ${fingerprint(key)}` };
   } catch (error) {
     if (error instanceof HubError) throw error;
     throw new HubError('unavailable', `Cannot use the host key ${path}: ${toHubError(error).message}`, { cause: error });

@@ -12,6 +12,8 @@ import { BufferPool } from './reads.js';
 const EVERY_ADDRESS = '::';
 const EVERY_IPV4_ADDRESS = '0.0.0.0';
 const KEEP_ALIVE_QUESTIONS = 3;
+/** How often it is looked whether the host keys were rotated. */
+const HOST_KEY_CHECK_MS = 2_000;
 
 /**
  * The SFTP server. Sockets are accepted here, so that they are counted and timed before anything is said, and handed
@@ -24,6 +26,7 @@ export class SftpServer implements ProtocolServer {
   readonly #greeted = new Map<string, Connection>();
   #connectionContext: ConnectionContext | undefined;
   #ssh: SshServer | undefined;
+  #hostKeyTimer: NodeJS.Timeout | undefined;
   #drained: (() => void) | undefined;
   #stopping = false;
 
@@ -35,17 +38,19 @@ export class SftpServer implements ProtocolServer {
   /** Loads or makes the host keys and listens. Throws 'unavailable' when the port cannot be had, and what loadHostKeys() and UserCertificates.load() throw. */
   async start(): Promise<readonly ListenAddress[]> {
     if (!this.options.enabled) return [];
-    const keys = await loadHostKeys(resolve(this.context.dataDirectory, this.options.hostKeys));
+    const keys = await this.#loadHostKeys();
     const certificates = await UserCertificates.load(this.options, this.context.dataDirectory);
     this.#connectionContext = this.#contextWith(certificates);
     this.#ssh = this.#sshServer(keys);
     await this.#listen();
+    this.#watchHostKeys(keys);
     const { port } = this.#net.address() as AddressInfo;
     return [{ host: this.options.host, port, tls: false, fingerprints: keys.map(key => key.fingerprint) }];
   }
 
   async stop(signal: AbortSignal): Promise<void> {
     this.#stopping = true;
+    clearInterval(this.#hostKeyTimer);
     if (this.#net.listening) this.#net.close();
     const drained = new Promise<void>(resolveDrained => {
       this.#drained = resolveDrained;
@@ -74,6 +79,26 @@ export class SftpServer implements ProtocolServer {
       commands: new Set<string>(this.options.commands),
       closed: connection => this.#closed(connection),
     };
+  }
+
+  #loadHostKeys(): Promise<readonly HostKey[]> {
+    return loadHostKeys(resolve(this.context.dataDirectory, this.options.hostKeys));
+  }
+
+  /** Clients that come after a rotation are shown the new keys; those who are connected notice nothing. */
+  #watchHostKeys(keys: readonly HostKey[]): void {
+    let current = keys.map(({ fingerprint }) => fingerprint).join();
+    const check = async () => {
+      const found = await this.#loadHostKeys();
+      const now = found.map(({ fingerprint }) => fingerprint).join();
+      if (now === current) return;
+      this.#ssh = this.#sshServer(found);
+      current = now;
+      this.context.log.info({ fingerprints: found.map(({ fingerprint }) => fingerprint) }, 'The host keys were changed');
+    };
+    this.#hostKeyTimer = setInterval(() => {
+      check().catch((error: unknown) => this.context.log.error({ err: error }, 'The host keys could not be read; those from before stay'));
+    }, HOST_KEY_CHECK_MS).unref();
   }
 
   #sshServer(keys: readonly HostKey[]): SshServer {
