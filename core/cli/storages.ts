@@ -4,7 +4,13 @@ import { withHub } from './connection.js';
 import type { CliContext } from './context.js';
 import { surroundings, withExamples } from './group.js';
 import { renderFields } from './output.js';
-import { assignments } from './values.js';
+import { assignments, readOptions } from './values.js';
+
+interface AddOptions {
+  readonly kind: string;
+  readonly option?: Readonly<Record<string, string>>;
+  readonly optionFile?: Readonly<Record<string, string>>;
+}
 
 /** Adds `entrepot storage …`. */
 export function addStorageCommands(program: Command, context: CliContext): void {
@@ -12,23 +18,23 @@ export function addStorageCommands(program: Command, context: CliContext): void 
 
   withExamples(group.command('add <name>').description('Add a storage; it is tried before it is kept'), [
     ['A folder on this machine', 'storage add archive --kind local --option root=/srv/archive'],
+    [
+      'Another SFTP server',
+      'storage add partner --kind sftp --option host=sftp.example.com --option username=hub --option hostKey=SHA256:… --option-file password=/run/secrets/partner',
+    ],
   ])
     .requiredOption('--kind <kind>', "what it is: 'local', 'memory', or a kind that an extension brings")
     .option('--option <name=value>', 'an option of this kind; repeats', assignments)
-    .action(
-      async (
-        name: string,
-        { kind, option = {} }: { readonly kind: string; readonly option?: Readonly<Record<string, string>> },
-        self: Command,
-      ) => {
-        const { global, output } = surroundings(self, context);
-        const added = await withHub(context, global, hub => hub.call('storages.add', { name, kind, options: option }), { creates: true });
-        output.result(
-          added,
-          storage => `Added ${storage.name}. \`entrepot user add NAME --home ${storage.name}:/path\` gives someone a home in it.`,
-        );
-      },
-    );
+    .option('--option-file <name=file>', "an option that stands in a file, such as a secret; '-' is standard input; repeats", assignments)
+    .action(async (name: string, { kind, option = {}, optionFile = {} }: AddOptions, self: Command) => {
+      const { global, output } = surroundings(self, context);
+      const options = { ...option, ...(await readOptions(context, optionFile)) };
+      const added = await withHub(context, global, hub => hub.call('storages.add', { name, kind, options }), { creates: true });
+      output.result(
+        added,
+        storage => `Added ${storage.name}. \`entrepot user add NAME --home ${storage.name}:/path\` gives someone a home in it.`,
+      );
+    });
 
   withExamples(group.command('list').description('List storages'), [['All of them', 'storage list']]).action(
     async (_options, self: Command) => {

@@ -74,6 +74,13 @@ export async function readPassword(context: CliContext, file: string): Promise<s
   return password;
 }
 
+/** Options whose values are the texts of files, '-' being standard input, each without its last line end: what nobody should see among the processes. */
+export async function readOptions(context: CliContext, files: Readonly<Record<string, string>>): Promise<Readonly<Record<string, string>>> {
+  const read: Record<string, string> = {};
+  for (const [name, file] of Object.entries(files)) read[name] = (await readText(context, file)).replace(/\r?\n$/, '');
+  return read;
+}
+
 /** The public keys in a file, one a line as in authorized_keys, '-' being standard input. Throws 'invalid-request' when there is none. */
 export async function readKeys(context: CliContext, file: string): Promise<readonly string[]> {
   const lines = (await readText(context, file)).split('\n').map(line => line.trim());

@@ -28,10 +28,11 @@ const script: AcceptScript = {
     let behind = await HubProcess.start({ env: behindEnv });
     await behind.addUser('store', PASSWORD);
     const front = await HubProcess.start();
-    const options = { host: '127.0.0.1', port: `${behind.port}`, username: 'store', password: PASSWORD };
+    const options = { host: '127.0.0.1', port: `${behind.port}`, username: 'store' };
     const shown = await checkHostKey(report, front, options);
     await report.check('`storage add` with the pinned key works, and shows no password', async () => {
-      await add(front, 'remote', { ...options, hostKey: shown, connectTimeout: '3s', requestTimeout: '5s' });
+      const chosen = { ...options, hostKey: shown, connectTimeout: '3s', requestTimeout: '5s' };
+      await front.json(['storage', 'add', 'remote', ...flags(chosen), '--option-file', 'password=-'], `${PASSWORD}\n`);
       const printed = await front.cli(['storage', 'show', 'remote']);
       assert.match(printed.output, /\(hidden\)/);
       assert.ok(!printed.output.includes(PASSWORD), printed.output);
@@ -125,8 +126,8 @@ async function checkOpenSsh(report: Report, hub: HubProcess, clients: Clients, c
     try {
       const root = await temporaryFolder('openssh-root');
       const { port, user, keyFile } = sshd.account;
-      const privateKey = await readFile(keyFile!, 'utf8');
-      await add(hub, 'openssh', { host: '127.0.0.1', port: `${port}`, username: user, privateKey, hostKey: 'any', root });
+      const options = flags({ host: '127.0.0.1', port: `${port}`, username: user, hostKey: 'any', root });
+      await hub.json(['storage', 'add', 'openssh', ...options, '--option-file', `privateKey=${keyFile}`]);
       await hub.addUser('carol', PASSWORD, ['--home', 'openssh:/']);
       const carol = await RawSftp.connect({ port: hub.port, user: 'carol', password: PASSWORD });
       const names = oddNames(count);
@@ -143,10 +144,6 @@ async function checkOpenSsh(report: Report, hub: HubProcess, clients: Clients, c
       await sshd.stop();
     }
   });
-}
-
-async function add(hub: HubProcess, name: string, options: Readonly<Record<string, string>>): Promise<void> {
-  await hub.json(['storage', 'add', name, ...flags(options)]);
 }
 
 function flags(options: Readonly<Record<string, string>>): string[] {
