@@ -71,13 +71,6 @@ export const configSchema = z.strictObject({
       openFilesPerSession: z.int().min(1).default(256).describe('Files and directories that one session may have open'),
     })
     .prefault({}),
-  uploads: z
-    .strictObject({
-      resume: durationOrOff('24h').describe(
-        "How long an upload that was cut off is kept, so that its user can go on with it; 'off' removes it at once",
-      ),
-    })
-    .prefault({}),
   defence: z
     .strictObject({
       enabled: z.boolean().default(true).describe('Whether failed logins are counted, slowed down and turned away'),
@@ -85,6 +78,7 @@ export const configSchema = z.strictObject({
       failures: z
         .int()
         .min(1)
+        .max(1_000)
         .default(15)
         .describe('Failed logins from one address (IPv6: its /64) within `window` after which it is turned away'),
       userFailures: z
