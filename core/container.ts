@@ -14,6 +14,7 @@ import { EventRepository } from './db/events.js';
 import { RuleRepository } from './db/rules.js';
 import { SettingsRepository } from './db/settings.js';
 import { StorageRepository } from './db/storages.js';
+import { UploadRepository } from './db/uploads.js';
 import { UserRepository } from './db/users.js';
 import { ActionTypes } from './events/actions.js';
 import { EventBus } from './events/bus.js';
@@ -33,6 +34,7 @@ import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { DiscoveredStorages } from './storage/discovery.js';
 import { StorageRegistry } from './storage/registry.js';
+import { ResumableUploads } from './vfs/resume.js';
 import { VfsServices } from './vfs/scope.js';
 
 /** What exists before the container: read or opened by the hub. */
@@ -65,6 +67,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerSingleton(BanRepository);
   container.registerSingleton(StorageRepository);
   container.registerSingleton(SettingsRepository);
+  container.registerSingleton(UploadRepository);
   container.registerSingleton(EventRepository);
   container.registerSingleton(DeliveryRepository);
   container.registerSingleton(RuleRepository);
@@ -79,12 +82,14 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   once(Outbound, () => new Outbound({ allow: config.outbound.allow, timeoutMs: config.outbound.timeout }));
   once(StorageRegistry, c => storageRegistry(c, config, log));
   once(PendingRecovery, c => new PendingRecovery(c.resolve(EventRepository), name => c.resolve(StorageRegistry).backend(name), log));
+  once(ResumableUploads, c => resumableUploads(c, config, log));
   once(
     VfsServices,
     c =>
       new VfsServices(
         c.resolve(Guards),
         c.resolve(EventBus as InjectionToken<EventBus>),
+        c.resolve(ResumableUploads),
         log,
         config.durability === 'disk',
         config.limits.openFilesPerSession,
@@ -116,6 +121,16 @@ function storageRegistry(c: DependencyContainer, config: Config, log: Logger): S
   return new StorageRegistry(
     [c.resolve(StorageRepository), ...(discover === undefined ? [] : [new DiscoveredStorages(discover, log)])],
     log,
+  );
+}
+
+function resumableUploads(c: DependencyContainer, config: Config, log: Logger): ResumableUploads {
+  const storages = c.resolve(StorageRegistry);
+  return new ResumableUploads(
+    c.resolve(UploadRepository),
+    c.resolve(Coordinator as InjectionToken<Coordinator>),
+    name => storages.backend(name),
+    { keepMs: config.uploads.resume, durable: config.durability === 'disk', log },
   );
 }
 

@@ -26,6 +26,7 @@ import type { HostKeyRing, ListenAddress, ProtocolServer } from './protocol.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { StorageRegistry } from './storage/registry.js';
+import { ResumableUploads } from './vfs/resume.js';
 import { VfsServices } from './vfs/scope.js';
 import { sweepStaging } from './vfs/sweep.js';
 
@@ -44,6 +45,8 @@ export interface Listener extends ListenAddress {
 }
 
 const PRUNE_INTERVAL_MS = 3_600_000;
+/** Interrupted uploads are removed that long after their time at the latest. */
+const SWEEP_INTERVAL_MS = 300_000;
 /** How long the queue may finish what it runs, once clients are gone. */
 const QUEUE_GRACE_MS = 5_000;
 
@@ -163,10 +166,12 @@ export class Hub {
     await recovery.start();
     this.#stopTasks.push(() => recovery.stop());
     // What could not be decided yet, because its storage did not answer, is decided by whether the temporary is still there.
-    const undecided = new Set((await this.get(EventRepository).pending()).map(({ proof }) => proof.path));
+    const undecided = (await this.get(EventRepository).pending()).map(({ proof }) => proof.path);
+    const uploads = this.get(ResumableUploads);
+    const keep = new Set([...undecided, ...(await uploads.start())]);
     // Together, so that a storage that does not answer keeps nobody waiting but itself.
     const storages = await this.get(StorageRegistry).definitions();
-    await Promise.all(storages.map(({ name }) => this.#sweep(name, undecided)));
+    await Promise.all(storages.map(({ name }) => this.#sweep(name, keep)));
   }
 
   async #sweep(storage: string, keep: ReadonlySet<string>): Promise<void> {
@@ -183,6 +188,9 @@ export class Hub {
     const schedule = this.get(Schedule);
     const { keepMs } = this.get(EventSettings);
     schedule.every(PRUNE_INTERVAL_MS, 'prune-events', async () => void (await this.get(EventRepository).prune(Date.now() - keepMs)));
+    const { resume } = this.config.uploads;
+    const sweepMs = Math.min(SWEEP_INTERVAL_MS, Math.max(1_000, resume));
+    if (resume > 0) schedule.every(sweepMs, 'sweep-uploads', () => this.get(ResumableUploads).sweep());
     schedule.start(this.log);
   }
 
@@ -205,6 +213,7 @@ export class Hub {
     await this.#quietly('sessions', this.get(SessionRegistry).endAll('The hub stops'));
     for (const task of this.#stopTasks) await this.#quietly('extension', task());
     await this.#quietly('schedule', this.get(Schedule).stop());
+    await this.#quietly('uploads', this.get(ResumableUploads).stop());
     if (this.#started)
       await this.#quietly(
         'queue',

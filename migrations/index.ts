@@ -2,6 +2,7 @@ import * as accounts from './0001_accounts.js';
 import * as storage from './0002_storage.js';
 import * as events from './0003_events.js';
 import * as logins from './0004_logins.js';
+import * as uploads from './0005_uploads.js';
 
 /** Every step of the schema, in order. A step that was released is never changed: what it lacks comes in a new one. */
 export const migrations = [
@@ -9,4 +10,5 @@ export const migrations = [
   { name: '0002_storage', up: storage.up },
   { name: '0003_events', up: events.up },
   { name: '0004_logins', up: logins.up },
+  { name: '0005_uploads', up: uploads.up },
 ] as const;

@@ -33,7 +33,7 @@ import {
 import { linkTarget, moveWithoutReplacing, storedTarget } from './links.js';
 import { listDirectory } from './listing.js';
 import { FOLDERS_FILE, MAIN_STAGING, StagingFolders } from './staging.js';
-import { beginUpload, FILE_MODE } from './upload.js';
+import { beginUpload, FILE_MODE, resumeUpload } from './upload.js';
 
 const DIRECTORY_MODE = 0o750;
 /** Neither follows a link nor waits for the other end of a pipe nor takes a terminal. */
@@ -222,6 +222,10 @@ export class LocalStorage implements StorageBackend {
       await this.staging.make(folder).catch(rethrow);
       return begin().catch(rethrow);
     }
+  }
+
+  restage(path: string, temporary: string): Promise<StagedFile> {
+    return resumeUpload(this.confinement, path, temporary).catch(rethrow);
   }
 
   stagingFolder(path: string): Promise<string> {

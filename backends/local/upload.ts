@@ -8,6 +8,7 @@ import { closeDescriptor, errnoOf, failure, openDescriptor, renameEntry, statEnt
 import { moveWithoutReplacing } from './links.js';
 
 const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const OLD_FILE = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** Mode of a file that a client makes. */
@@ -34,6 +35,24 @@ export async function beginUpload(confinement: Confinement, path: string, tempor
     return new LocalUpload(begun ?? (await begin(staging, await confinement.enter(path), temporary, false))!);
   } catch (error) {
     staging.release();
+    throw error;
+  }
+}
+
+/** Takes the upload of `path` up again that lies at `temporary`. Throws an errno, 'not-found' or 'not-a-directory'; the file then stays. */
+export async function resumeUpload(confinement: Confinement, path: string, temporary: string): Promise<LocalUpload> {
+  const staging = await confinement.enter(temporary);
+  const target = await confinement.enter(path).catch((error: unknown) => {
+    staging.release();
+    throw error;
+  });
+  try {
+    const existing = await lookAt(target);
+    const fd = await openDescriptor(staging.path, OLD_FILE);
+    return new LocalUpload({ fd, staging, target, temporary, existing, isMemory: confinement.isMemory(target) });
+  } catch (error) {
+    staging.release();
+    target.release();
     throw error;
   }
 }

@@ -67,7 +67,7 @@ export class SessionRegistry {
   async create(user: User, client: Pick<SessionInfo, 'protocol' | 'remoteAddress' | 'tls'>): Promise<Session> {
     const info: SessionInfo = { id: uuidv7(), user: user.username, ...client, startedAt: new Date().toISOString() };
     const ending = new AbortController();
-    const scope = new SessionScope(info, new Policy(user.permissions, user.patterns), this.#mounts(user), ending.signal);
+    const scope = new SessionScope(info, user.id, new Policy(user.permissions, user.patterns), this.#mounts(user), ending.signal);
     const leases = await this.#acquire(user, scope);
     const session = new OpenSession(
       info,

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.js';
-import { duration, durations } from './units.js';
+import { duration, durationOrOff, durations } from './units.js';
 
 const RETRY = ['5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h'];
 
@@ -69,6 +69,13 @@ export const configSchema = z.strictObject({
       unauthenticatedPerAddress: z.int().min(1).default(20).describe('Connections that have not logged in yet, from one address'),
       idle: duration('15m').describe('A session without a request for this long is ended'),
       openFilesPerSession: z.int().min(1).default(256).describe('Files and directories that one session may have open'),
+    })
+    .prefault({}),
+  uploads: z
+    .strictObject({
+      resume: durationOrOff('24h').describe(
+        "How long an upload that was cut off is kept, so that its user can go on with it; 'off' removes it at once",
+      ),
     })
     .prefault({}),
   defence: z

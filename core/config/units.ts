@@ -10,6 +10,11 @@ export function duration(byDefault: string) {
   return unit(byDefault, parseDuration, DURATION);
 }
 
+/** The same, or 'off', which is 0. */
+export function durationOrOff(byDefault: string) {
+  return unit(byDefault, text => (text.trim() === 'off' ? 0 : parseDuration(text)), `${DURATION}, or 'off'`);
+}
+
 /** A setting that is a size with its unit ('64MiB'); the parsed value is bytes. */
 export function size(byDefault: string) {
   return unit(byDefault, parseSize, "a size with its unit, such as '64KiB' or '1GiB'");

@@ -26,7 +26,8 @@ export interface EventTypes {
   'login.failed': { readonly user: string; readonly protocol: string; readonly remoteAddress: string; readonly reason: string };
   'session.ended': { readonly session: SessionInfo; readonly reason: string };
   'upload.completed': TransferEvent & { readonly replaced: boolean };
-  'upload.failed': TransferEvent & { readonly reason: string };
+  /** `resumable`: what was received is kept, and the user may go on with it. */
+  'upload.failed': TransferEvent & { readonly reason: string; readonly resumable?: boolean };
   'download.completed': TransferEvent;
   'download.failed': TransferEvent & { readonly reason: string };
   'file.deleted': FileEvent & { readonly size: number };

@@ -14,6 +14,7 @@ import { ExtensionRegistry } from '../extensions/registry.js';
 import type { Hub } from '../hub.js';
 import { Outbound } from '../outbound.js';
 import { StorageRegistry } from '../storage/registry.js';
+import { ResumableUploads } from '../vfs/resume.js';
 import type { OperationServices } from './services.js';
 
 /** What operations work with, out of an open hub, started or not. */
@@ -25,6 +26,7 @@ export function servicesOf(hub: Hub): OperationServices {
     users: hub.get(UserRepository),
     storages: hub.get(StorageRepository),
     storageRegistry: hub.get(StorageRegistry),
+    uploads: hub.get(ResumableUploads),
     rules: hub.get(RuleRepository),
     ruleTable: hub.get(RuleTable),
     ruleLoader: hub.get(RuleLoader),

@@ -34,6 +34,8 @@ export interface OperationServices {
   readonly users: UserRepository;
   readonly storages: StorageRepository;
   readonly storageRegistry: StorageRegistry;
+  /** Gives what removes the interrupted uploads of a storage once that is removed. */
+  readonly uploads: { discarding(storage: string): Promise<() => Promise<void>> };
   readonly rules: RuleStore;
   readonly ruleTable: RuleTable;
   /** Resolves when the changes to rules so far are in effect. */

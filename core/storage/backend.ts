@@ -85,6 +85,12 @@ export interface StorageBackend {
    */
   stage?(path: string, prefix: string): Promise<StagedFile>;
   /**
+   * Takes the file for `path` up again that stage() began at `temporary` and close() left there, with what it holds. Throws
+   * 'not-found' when it is gone, or the directory of `path` is; it then stays as it is. Absent: the hub does the same by open() and
+   * rename(), where writes may arrive at any offset.
+   */
+  restage?(path: string, temporary: string): Promise<StagedFile>;
+  /**
    * The folder in which an unfinished upload of `path` is kept, made when missing, from which rename() to `path` is
    * one atomic step. Absent: '/.entrepot', which the hub makes itself.
    */

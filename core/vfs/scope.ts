@@ -5,6 +5,7 @@ import type { Logger } from '../log.js';
 import type { SessionInfo, TransferSnapshot } from '../session-info.js';
 import type { MountTable } from './mounts.js';
 import type { Policy } from './policy.js';
+import type { ResumableUploads } from './resume.js';
 import type { Transfer } from './transfer.js';
 
 /** What the virtual filesystem works with, the same for all sessions. */
@@ -16,6 +17,7 @@ export class VfsServices {
   constructor(
     readonly guards: Guards,
     readonly bus: EventBus,
+    readonly uploads: ResumableUploads,
     readonly log: Logger,
     readonly durable: boolean,
     readonly maxOpenFiles: number,
@@ -31,6 +33,7 @@ export class SessionScope {
   /** `policy` and `mounts` are replaced when an admin changes the user: the next operation goes by them. */
   constructor(
     readonly info: SessionInfo,
+    readonly userId: string,
     public policy: Policy,
     public mounts: MountTable,
     readonly signal: AbortSignal,
@@ -79,9 +82,9 @@ export class SessionScope {
     return [...this.#transfers].map(transfer => transfer.snapshot());
   }
 
-  /** Aborts everything that is open; resolves when nothing is. */
+  /** The client is lost: interrupts everything that is open; resolves when nothing is. */
   async abortAll(reason: string): Promise<void> {
-    const abort = () => Promise.allSettled([...this.#transfers].map(transfer => transfer.abort(reason)));
+    const abort = () => Promise.allSettled([...this.#transfers].map(transfer => transfer.interrupt(reason)));
     await Promise.all([abort(), Promise.allSettled(this.#opening)]);
     await abort();
   }

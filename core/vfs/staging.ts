@@ -20,7 +20,7 @@ export async function stageUpload({ backend, storagePath }: Location, prefix: st
   if (backend.stage) return backend.stage(storagePath, prefix);
   const folder = backend.stagingFolder ? await backend.stagingFolder(storagePath) : `/${RESERVED_NAME}`;
   const temporary = `${folder}/${prefix}-${uuidv7()}`;
-  const existing = await (backend.lstat ? backend.lstat(storagePath) : backend.stat(storagePath)).catch(absent);
+  const existing = await entry(backend, storagePath);
   const handle = await backend.open(temporary, NEW_FILE).catch(async (error: unknown) => {
     if (!(error instanceof HubError) || error.code !== 'not-found') throw error;
     await ensureDirectory(backend, folder);
@@ -29,6 +29,20 @@ export async function stageUpload({ backend, storagePath }: Location, prefix: st
   if (existing?.type === 'file' && existing.mode !== undefined)
     await handle.setAttributes?.({ mode: existing.mode }).catch(() => undefined);
   return new RenamedFile(backend, backend.features.randomWrites ? handle : orderedHandle(handle), temporary, storagePath, existing);
+}
+
+/** Whether an upload to `backend` that was left in its temporary can be gone on with. */
+export function canRestage(backend: StorageBackend): boolean {
+  return (
+    backend.restage !== undefined || (backend.rename !== undefined && backend.removeFile !== undefined && backend.features.randomWrites)
+  );
+}
+
+/** Takes an upload up again that stageUpload() began and close() left at `temporary`. Throws 'not-found' when it is gone, and what the backend throws. */
+export async function restageUpload({ backend, storagePath }: Location, temporary: string): Promise<StagedFile> {
+  if (backend.restage) return backend.restage(storagePath, temporary);
+  const existing = await entry(backend, storagePath);
+  return new RenamedFile(backend, await backend.open(temporary, { read: true, write: true }), temporary, storagePath, existing);
 }
 
 /** An upload under a temporary name, for backends that have rename() and nothing of their own. */
@@ -86,6 +100,10 @@ class RenamedFile implements StagedFile {
     if (!this.#closed) await this.handle.abort();
     await this.backend.removeFile!(this.temporary).catch(() => undefined);
   }
+}
+
+function entry(backend: StorageBackend, path: string): Promise<FileInfo | undefined> {
+  return (backend.lstat ? backend.lstat(path) : backend.stat(path)).catch(absent);
 }
 
 function absent(error: unknown): undefined {

@@ -4,16 +4,17 @@ import { uuidv7 } from '../ids.js';
 import type { TransferSnapshot } from '../session-info.js';
 import type { FileAttributes, FileInfo, OpenFlags, StorageHandle } from '../storage/backend.js';
 import { requireAttributeRights } from './attribute-rights.js';
+import { Extent } from './extent.js';
 import type { Location } from './mounts.js';
 import type { WritePlan } from './opening.js';
 import { nameOf, type VirtualPath } from './path.js';
 import { writePieces } from './pieces.js';
 import { Preparation, settleBoth } from './preparation.js';
 import type { SessionScope, VfsServices } from './scope.js';
+import { uploadContent } from './upload-content.js';
 
 type StagedPlan = Extract<WritePlan, { kind: 'staged' }>;
 
-const CONTENT_CHUNK_BYTES = 256 * 1024;
 /** A file up to this size comes in one write and goes in one read. */
 const SMALL_BYTES = 32 * 1024;
 /** How long an event that was recorded in anticipation waits for the client. */
@@ -28,8 +29,8 @@ export class Transfer {
   readonly path: VirtualPath;
   readonly #startedAt = performance.now();
   #written = 0;
-  /** Where the written file ends, for those that begin empty. */
-  #extent = 0;
+  /** For those that do not begin as an old file. */
+  readonly #extent: Extent;
   #read = 0;
   #busy = 0;
   #idle: (() => void) | undefined;
@@ -52,6 +53,7 @@ export class Transfer {
     private readonly plan: WritePlan | undefined,
   ) {
     this.path = location.path;
+    this.#extent = new Extent(plan?.kind === 'staged' ? plan.begunBytes : 0);
   }
 
   /** Whether what is written is invisible to others, and may still become visible. */
@@ -93,10 +95,10 @@ export class Transfer {
     try {
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
       const writing = writePieces(this.handle, pieces, position);
-      if (position === 0 && this.#revision === 0) this.#anticipate(writing, length);
+      if (position === 0 && this.#revision === 0 && this.#extent.end === 0) this.#anticipate(writing, length);
       await writing;
       this.#written += length;
-      if (length > 0) this.#extent = Math.max(this.#extent, position + length);
+      this.#extent.add(position, length);
       this.#revision++;
     } catch (error) {
       throw this.#fail(error);
@@ -141,7 +143,7 @@ export class Transfer {
     this.#begin();
     try {
       await this.handle.truncate(size);
-      this.#extent = size;
+      this.#extent.cut(size);
       this.#revision++;
     } catch (error) {
       throw this.#fail(error);
@@ -177,9 +179,15 @@ export class Transfer {
     return this.#end.catch(() => undefined);
   }
 
+  /** Like abort(), for a client that is lost: what it has sent of an upload that is staged is kept for it, where nothing went wrong with that before. */
+  interrupt(reason: string): Promise<void> {
+    this.#end ??= this.#abort(reason, true);
+    return this.#end.catch(() => undefined);
+  }
+
   /** Rejects at its end: a close() that comes later must not be taken for a success. */
-  async #abort(reason: string): Promise<never> {
-    await this.#giveUp(reason);
+  async #abort(reason: string, interrupted = false): Promise<never> {
+    await this.#giveUp(reason, interrupted);
     throw new HubError('aborted', 'The transfer was aborted');
   }
 
@@ -211,7 +219,7 @@ export class Transfer {
   }
 
   async #commit(plan: WritePlan): Promise<void> {
-    const size = plan.kind === 'direct' ? (await this.handle.stat()).size : this.#extent;
+    const size = plan.kind === 'direct' ? (await this.handle.stat()).size : this.#extent.end;
     await this.#askPublish(plan, size);
     if (plan.kind === 'staged') return this.#commitStaged(plan);
     if (plan.kind === 'direct') {
@@ -235,7 +243,7 @@ export class Transfer {
     const early = this.#preparation;
     if (early && (early.revision !== this.#revision || early.isDropping)) await this.#dropPreparation();
     const sync = () => (this.services.durable ? plan.staged.sync?.() : undefined);
-    this.#preparation ??= this.#prepare(plan, this.#revision, this.#extent, this.#written, sync());
+    this.#preparation ??= this.#prepare(plan, this.#revision, this.#extent.end, this.#written, sync());
     await this.#preparation.done;
     const replace = plan.mayReplace && this.scope.policy.allows('replace', this.path);
     this.#closed = true;
@@ -315,39 +323,38 @@ export class Transfer {
     const { backend, storagePath } = this.location;
     // A file that is written in place may be open for writing only.
     const second = this.plan?.kind === 'direct' && !this.flags.read ? await backend.open(storagePath, { read: true }) : undefined;
-    try {
-      for (let position = 0; ; ) {
-        const chunk = Buffer.allocUnsafe(CONTENT_CHUNK_BYTES);
-        const count = await (second ?? this.handle).read(chunk, position);
-        if (count === 0) return;
-        position += count;
-        yield chunk.subarray(0, count);
-      }
-    } finally {
-      await second?.close();
-    }
+    yield* uploadContent(this.handle, second);
   }
 
-  async #giveUp(reason: string): Promise<void> {
+  async #giveUp(reason: string, interrupted = false): Promise<void> {
     clearTimeout(this.#timer);
     await this.#quiet();
-    this.scope.remove(this);
     // Comes before the temporary is removed: recovery reads "temporary gone" as "it happened".
     await this.#dropPreparation().catch((error: unknown) => {
       this.#keepsTemporary = true;
       this.#warn(error, 'the event of a failed upload could not be dropped; its temporary stays until the next start');
     });
     const whole = this.plan || this.#closed ? undefined : (this.handle.opened ?? (await this.handle.stat().catch(() => undefined)));
+    const resumable = interrupted && !this.#keepsTemporary && !this.#failure && (await this.#keep());
     if (this.#keepsTemporary) await this.handle.close().catch(() => undefined);
     else if (!this.#closed) await this.handle.abort();
+    // Whoever ends the session waits until the temporary is kept, or gone.
+    this.scope.remove(this);
     const { backend } = this.location;
     if (this.plan?.kind === 'direct' && !this.plan.before) await backend.removeFile?.(this.location.storagePath).catch(() => undefined);
     if ((this.plan && !this.#isChanged && this.#read === 0) || this.#downloaded) return;
     const type = this.plan && this.#isChanged ? 'upload.failed' : 'download.failed';
     const bytes = type === 'upload.failed' ? this.#written : this.#read;
     await this.services.bus
-      .publish(type, { ...this.#facts(whole?.size ?? bytes, bytes), reason })
+      .publish(type, { ...this.#facts(whole?.size ?? bytes, bytes), reason, ...(resumable && { resumable }) })
       .catch((error: unknown) => this.#warn(error, `${type} could not be recorded`));
+  }
+
+  /** Ends a staged upload so that it can be resumed, where that is possible; it is closed then in any case. */
+  async #keep(): Promise<boolean> {
+    if (this.plan?.kind !== 'staged' || this.#closed) return false;
+    this.#closed = true;
+    return this.services.uploads.keep(this.scope.userId, this.location, this.plan.staged, this.#extent.prefix);
   }
 
   #warn(error: unknown, message: string): void {

@@ -1,4 +1,4 @@
-import { HubError, toHubError } from '../errors.js';
+import { HubError } from '../errors.js';
 import type { FileAttributes, FileInfo, HashAlgorithm, OpenFlags } from '../storage/backend.js';
 import { requireAttributeRights } from './attribute-rights.js';
 import { copyContent, digest } from './content.js';
@@ -12,6 +12,7 @@ import type { Verb } from './policy.js';
 import { type Operation, recordOperation } from './recording.js';
 import type { SessionScope, VfsServices } from './scope.js';
 import { canStage, stageUpload } from './staging.js';
+import { capability, inStorage } from './storage-calls.js';
 import { Transfer } from './transfer.js';
 
 /**
@@ -66,9 +67,11 @@ export class VirtualFileSystem {
     // What must not be there yet is not looked for behind a link.
     const found = await entryAt(this.scope, asked, { follow: !(flags.create && flags.exclusive) });
     if (!flags.write) return this.#openToRead(found, flags);
-    await this.#admitWriting(found, flags);
-    const request = { flags, existing: found.info, mayReplace: !flags.exclusive, stagingPrefix: this.services.stagingPrefix };
-    return this.#transfer(found.location, flags, () => openForPlan(found.location, request));
+    const { location: place, info: existing } = found;
+    const beginning = await this.services.uploads.beginning(this.scope.userId, place, existing, flags);
+    await this.#admitWriting(found, beginning.resumes ? { ...flags, create: true } : flags);
+    const request = { flags, existing, mayReplace: !flags.exclusive, stagingPrefix: this.services.stagingPrefix, beginning };
+    return this.#transfer(place, flags, () => openForPlan(place, request));
   }
 
   /** Creates one directory. Throws 'already-exists', or 'not-found' when the parent is missing. */
@@ -269,11 +272,17 @@ export class VirtualFileSystem {
     this.#requireSight(wanted);
     const { location, info } = await entryAt(this.scope, wanted, { follow });
     this.#requireSight(location.path);
-    const known = info ?? (await this.scope.uploading(location.path)?.stat());
+    const known = info ?? (await this.scope.uploading(location.path)?.stat()) ?? (await this.#interrupted(location));
     const hidden = (place: VirtualPath) => this.scope.policy.hidesName(parentOf(place), nameOf(place), true);
     if (!known || (known.type !== 'directory' && (hidden(wanted) || hidden(location.path))))
       throw new HubError('not-found', 'No such file or directory');
     return { ...known, name: nameOf(wanted) };
+  }
+
+  /** What is kept of an upload of the user himself, while he may go on with it. */
+  async #interrupted(location: Location): Promise<FileInfo | undefined> {
+    if (!this.scope.policy.allows('create', location.path)) return undefined;
+    return inStorage(this.services.uploads.find(this.scope.userId, location));
   }
 
   #requireSight(path: VirtualPath): void {
@@ -314,6 +323,7 @@ export class VirtualFileSystem {
       const staged = await stageUpload(location, this.services.stagingPrefix);
       try {
         await this.#admitWriting({ asked, location, info: staged.existing }, flags);
+        await this.services.uploads.discard(this.scope.userId, location);
       } catch (error) {
         await staged.abort();
         throw error;
@@ -379,18 +389,4 @@ export class VirtualFileSystem {
   #record(operation: Operation): Promise<void> {
     return recordOperation(this.scope, this.services, operation);
   }
-}
-
-/** What a storage throws, as a HubError. */
-async function inStorage<T>(work: Promise<T> | T): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw toHubError(error);
-  }
-}
-
-function capability<T>(method: T | undefined, what: string): T {
-  if (method === undefined) throw new HubError('unsupported', `The storage does not support ${what}`);
-  return method;
 }

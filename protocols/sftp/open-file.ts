@@ -155,10 +155,10 @@ export class OpenFile {
     await this.transfer.close();
   }
 
-  /** Gives up what was written. Never throws. */
+  /** The client is lost: gives up what was written, or keeps it to be resumed. Never throws. */
   async abort(reason: string): Promise<void> {
     this.#failure ??= new HubError('aborted', reason);
-    await this.transfer.abort(reason);
+    await this.transfer.interrupt(reason);
   }
 
   get #unwritten(): boolean {

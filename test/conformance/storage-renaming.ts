@@ -214,6 +214,50 @@ const uploads = cases(['stage', 'stagingFolders', 'mkdir'], undefined, {
   },
 });
 
+const resumed = cases(['stage', 'restage', 'mkdir'], undefined, {
+  'goes on with a file that was begun and left': async (t, storage) => {
+    await storage.mkdir('/d');
+    const begun = await storage.stage('/d/f', '.entrepot-test');
+    await begun.write(bytes('first, and more'), 0);
+    await begun.close();
+    const file = await storage.restage('/d/f', begun.temporary);
+    t.is(file.temporary, begun.temporary);
+    t.is(file.existing, undefined);
+    t.is((await file.stat()).size, 15);
+    await file.truncate?.(5);
+    await file.write(bytes(' second  '), 5);
+    t.deepEqual(await namesIn(storage, '/d'), []);
+    await file.sync?.();
+    t.is(await file.publish({ replace: false }), undefined);
+    t.is(await get(storage, '/d/f'), file.truncate ? 'first second  ' : 'first second  e');
+    t.false(await exists(storage, begun.temporary));
+  },
+  'leaves a file that was begun more than once, and gives it up': async (t, storage) => {
+    const begun = await storage.stage('/f', '.entrepot-test');
+    await begun.write(bytes('kept'), 0);
+    await begun.close();
+    await (await storage.restage('/f', begun.temporary)).close();
+    t.true(await exists(storage, begun.temporary));
+    await put(storage, '/f', 'in the way');
+    const file = await storage.restage('/f', begun.temporary);
+    t.is(file.existing?.size, 10);
+    await refuses(t, file.publish({ replace: false }), 'already-exists');
+    await file.abort();
+    t.false(await exists(storage, begun.temporary));
+    t.is(await get(storage, '/f'), 'in the way');
+  },
+  'goes on with nothing that is gone, nor where the directory is': async (t, storage) => {
+    await storage.mkdir('/d');
+    const begun = await storage.stage('/d/f', '.entrepot-test');
+    await begun.close();
+    await storage.removeDirectory?.('/d');
+    if (storage.removeDirectory) await refuses(t, storage.restage('/d/f', begun.temporary), 'not-found');
+    t.true(await exists(storage, begun.temporary));
+    await storage.removeFile?.(begun.temporary);
+    if (storage.removeFile) await refuses(t, storage.restage('/f', begun.temporary), 'not-found');
+  },
+});
+
 const durable = cases(['syncDirectory', 'mkdir'], undefined, {
   'makes a directory survive a power cut': async (t, storage) => {
     await storage.mkdir('/d');
@@ -224,4 +268,4 @@ const durable = cases(['syncDirectory', 'mkdir'], undefined, {
 });
 
 /** Cases about rename, and what is built on it. */
-export const renamingCases = [...renaming, ...directories, ...staging, ...uploads, ...durable];
+export const renamingCases = [...renaming, ...directories, ...staging, ...uploads, ...resumed, ...durable];

@@ -106,7 +106,7 @@ async function filesWith(hub: TestHub, permissions: Permissions): Promise<Virtua
   const backend = new MemoryStorage();
   const info = { id: 's', user: 'alice', protocol: 'test', tls: true, remoteAddress: '127.0.0.1', startedAt: new Date().toISOString() };
   const mounts = new MountTable([{ path: '/', storage: 'memory', directory: '/' }], async () => backend);
-  const scope = new SessionScope(info, new Policy({ '/': ['*'] }, []), mounts, new AbortController().signal);
+  const scope = new SessionScope(info, 'alice', new Policy({ '/': ['*'] }, []), mounts, new AbortController().signal);
   const files = new VirtualFileSystem(scope, hub.hub.get(VfsServices));
   for (const directory of ['/source', '/target', '/source/d']) await files.mkdir(directory);
   for (const path of ['/source/f', '/target/f']) await put(files, path, 'content');
