@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Outcome, run } from '../support/children.js';
+import { type Outcome, run, until } from '../support/children.js';
 import { Clients } from '../support/clients.js';
 import { HubProcess } from '../support/hub-process.js';
 import { tool } from '../support/tools.js';
@@ -56,6 +56,7 @@ const script: AcceptScript = {
     await several(report, hall);
     await certificates(report, hall);
     await accounts(report, hall);
+    await hostKeys(report, hall);
     await hub.stop();
     await penalties(report, hall);
   },
@@ -151,6 +152,21 @@ async function accounts(report: Report, hall: Hall): Promise<void> {
     await hall.hub.json(['user', 'set', 'alice', ...set]);
     await expect(report, what, logIn(hall, 'alice', 'password'), allowed);
   }
+}
+
+async function hostKeys(report: Report, { hub }: Hall): Promise<void> {
+  const scan = async () => (await run(tool('ssh-keyscan'), ['-p', String(hub.port), '-t', 'ed25519', '127.0.0.1'])).stdout;
+  await report.check('ssh-keyscan sees a rotated host key without a restart, and the old one is kept', async () => {
+    const next = await hub.json<{ publicKey: string }>(['hostkey', 'add', 'ed25519']);
+    assert.ok(!(await scan()).includes(next.publicKey), 'it is offered before the rotation');
+    await hub.json(['hostkey', 'rotate', 'ed25519']);
+    await until('the new key is offered', async () => (await scan()).includes(next.publicKey));
+    const listed = await hub.json<{ kind: string; state: string }[]>(['hostkey', 'list']);
+    assert.deepEqual(
+      listed.filter(({ kind }) => kind === 'ed25519').map(({ state }) => state),
+      ['offered', 'old'],
+    );
+  });
 }
 
 /** A hub of its own, on its defaults. */
