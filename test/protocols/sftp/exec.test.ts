@@ -7,25 +7,10 @@ import type { ClientChannel } from 'ssh2';
 import { splitCommand } from '#protocols/sftp/command-line.js';
 import { run, temporaryFolder } from '../../support/children.js';
 import { type Account, Clients } from '../../support/clients.js';
+import { runCommand } from '../../support/exec.js';
 import { connectSsh, type Login } from '../../support/raw-sftp.js';
 import { tool } from '../../support/tools.js';
 import { PASSWORD, type SftpTestOptions, startSftp } from './support.js';
-
-/** Runs a command; gives its status, and what it said. */
-async function exec(t: ExecutionContext, login: Login, command: string, input: string | Buffer = '') {
-  const ssh = await connectSsh(login);
-  t.teardown(() => ssh.destroy());
-  const channel = await new Promise<ClientChannel>((resolve, reject) =>
-    ssh.exec(command, (error, opened) => (error ? reject(error) : resolve(opened))),
-  );
-  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
-  channel.on('data', (chunk: Buffer) => stdout.push(chunk));
-  channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  channel.end(input);
-  const [code] = await once(channel, 'close');
-  ssh.end();
-  return { code, stdout: Buffer.concat(stdout).toString('latin1'), stderr: Buffer.concat(stderr).toString() };
-}
 
 /** OpenSSH's scp by its old protocol, in a home of its own; 'hub:' in an argument is the account. */
 async function scpProgram(login: Login) {
@@ -63,11 +48,11 @@ test('prints checksums as coreutils does, of files and of the input', async t =>
   }
   for (const algorithm of ['md5', 'sha1', 'sha256', 'sha384', 'sha512']) {
     const digest = createHash(algorithm).update(content).digest('hex');
-    const several = await exec(t, hub.login, `${algorithm}sum f '/a b' ~/back\\\\slash absent`);
+    const several = await runCommand(hub.login, `${algorithm}sum f '/a b' ~/back\\\\slash absent`);
     t.is(several.stdout, `${digest}  f\n${digest}  /a b\n\\${digest}  ~/back\\\\slash\n`);
     t.is(several.stderr, `${algorithm}sum: absent: No such file or directory\n`);
     t.is(several.code, 1);
-    const input = await exec(t, hub.login, `${algorithm}sum`, content);
+    const input = await runCommand(hub.login, `${algorithm}sum`, content);
     t.deepEqual([input.code, input.stdout], [0, `${digest}  -\n`]);
   }
 });
@@ -75,17 +60,17 @@ test('prints checksums as coreutils does, of files and of the input', async t =>
 test('answers cd and pwd', async t => {
   const { login, files } = await startSftp(t);
   await (await files('alice')).mkdir('/d');
-  t.deepEqual(await exec(t, login, 'pwd'), { code: 0, stdout: '/\n', stderr: '' });
-  t.is((await exec(t, login, 'cd')).code, 0);
-  t.is((await exec(t, login, 'cd /d')).code, 0);
-  t.deepEqual(await exec(t, login, 'cd /absent'), { code: 1, stdout: '', stderr: 'No such file or directory\n' });
+  t.deepEqual(await runCommand(login, 'pwd'), { code: 0, stdout: '/\n', stderr: '' });
+  t.is((await runCommand(login, 'cd')).code, 0);
+  t.is((await runCommand(login, 'cd /d')).code, 0);
+  t.deepEqual(await runCommand(login, 'cd /absent'), { code: 1, stdout: '', stderr: 'No such file or directory\n' });
 });
 
 test('runs nothing else, and nothing that the configuration leaves out: one line and status 1', async t => {
   const { login } = await startSftp(t, { sftp: { commands: ['pwd'] } });
-  t.is((await exec(t, login, 'pwd')).code, 0);
+  t.is((await runCommand(login, 'pwd')).code, 0);
   for (const command of ['id', 'sh -c id', 'md5sum f', 'scp -t .', '', 'pwd; id', '/bin/pwd', 'toString', 'scp']) {
-    const { code, stdout, stderr } = await exec(t, login, command);
+    const { code, stdout, stderr } = await runCommand(login, command);
     t.deepEqual([code, stdout, stderr.split('\n').length], [1, '', 2], `${command}: ${stderr}`);
   }
 });
@@ -150,7 +135,7 @@ async function sink(t: ExecutionContext, options: SftpTestOptions, command: stri
   const hub = await startSftp(t, options);
   const files = await hub.files('alice');
   await files.mkdir('/in');
-  const { code, stdout } = await exec(t, hub.login, command, Buffer.from(records, 'latin1'));
+  const { code, stdout } = await runCommand(hub.login, command, Buffer.from(records, 'latin1'));
   const found: string[] = [];
   for await (const batch of files.list('/')) found.push(...batch.map(({ name }) => name));
   for await (const batch of files.list('/in')) found.push(...batch.map(({ name }) => `in/${name}`));
@@ -206,15 +191,15 @@ test('scp takes the rights of an upload and of a download', async t => {
   t.true(twice.stdout.endsWith('\x01scp: /in/f: Permission denied\n'));
   const untimed = await deny([...make, 'upload'], 'T1 0 1 0\nC0644 1 f\nx\0', '-p');
   t.deepEqual([untimed.code, untimed.found], [1, 'in,in/f'], 'the file is kept, and the client told of its times');
-  const unread = await exec(t, denied.hub.login, 'scp -f /absent', '\0');
+  const unread = await runCommand(denied.hub.login, 'scp -f /absent', '\0');
   t.deepEqual([unread.code, unread.stdout], [1, '\x01scp: /absent: No such file or directory\n']);
 });
 
 test('scp -d wants a directory, and only one end may be asked for', async t => {
   const { login } = await startSftp(t);
-  t.is((await exec(t, login, 'scp -d -t /absent')).stdout, '\x01scp: /absent: Not a directory\n');
+  t.is((await runCommand(login, 'scp -d -t /absent')).stdout, '\x01scp: /absent: Not a directory\n');
   for (const command of ['scp', 'scp -t', 'scp -f', 'scp -t -f a', 'scp -t a b', 'scp -S x -t a', 'scp a b']) {
-    const { code, stderr } = await exec(t, login, command);
+    const { code, stderr } = await runCommand(login, command);
     t.deepEqual([code, stderr.split('\n').length], [1, 2], command);
   }
 });

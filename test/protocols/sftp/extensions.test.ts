@@ -4,6 +4,7 @@ import test from 'ava';
 import { RIGHTS, type Right } from '#core/db/users.js';
 import type { TestUser } from '../../support/hub.js';
 import { FXP, OPEN, type RawSftp, readString, STATUS, string, u32, u64 } from '../../support/raw-sftp.js';
+import { wrongRows } from '../../support/sftp-rights.js';
 import { connect, PASSWORD, startSftp } from './support.js';
 
 const CREATE = OPEN.WRITE | OPEN.CREATE | OPEN.TRUNCATE;
@@ -217,45 +218,15 @@ test('digests by MD5 only when the quick check agrees', async t => {
   );
 });
 
-/** What each extension takes of the user, written from the manual of rights: without it the answer is PERMISSION_DENIED. */
-const NEEDS = [
-  ['hardlink', ['create-links', 'download', 'upload'], (c: RawSftp) => ask(c, 'hardlink@openssh.com', string('/f'), string('/new'))],
-  ['posix-rename', ['rename-files'], (c: RawSftp) => ask(c, 'posix-rename@openssh.com', string('/f'), string('/new'))],
-  ['posix-rename over', ['rename-files', 'overwrite'], (c: RawSftp) => ask(c, 'posix-rename@openssh.com', string('/f'), string('/g'))],
-  ['lsetstat mode', ['chmod'], (c: RawSftp) => ask(c, 'lsetstat@openssh.com', string('/f'), u32(4), u32(0o600))],
-  ['lsetstat times', ['chtimes'], (c: RawSftp) => ask(c, 'lsetstat@openssh.com', string('/f'), u32(8), u32(1), u32(1))],
-  ['check-file', ['download'], (c: RawSftp) => ask(c, 'check-file-name', string('/f'), string('md5'), u64(0), u64(0), u32(0))],
-  ['md5-hash', ['download'], (c: RawSftp) => ask(c, 'md5-hash', string('/f'), u64(0), u64(0), string(''))],
-  ['copy-data', ['download', 'upload'], copyDenied],
-] as const;
-
-async function copyDenied(client: RawSftp) {
-  const denied = { code: STATUS.PERMISSION_DENIED };
-  const source = await client.open('/f', OPEN.READ).catch(() => undefined);
-  const target = await client.open('/new', OPEN.WRITE | OPEN.CREATE | OPEN.EXCLUSIVE).catch(() => undefined);
-  if (!source || !target) return denied;
-  return ask(client, 'copy-data', string(source), u64(0), u64(0), string(target), u64(0));
-}
-
-test('each extension takes the rights of its plain form, and no others', async t => {
+test('each request takes the rights that the manual says, and no others', async t => {
   const mounts = [{ path: '/', storage: 'memory', directory: '/shared' }];
   const user = (permissions: readonly Right[]) => ({ password: PASSWORD, mounts, permissions: { '/': [...permissions] } });
   const users = Object.fromEntries([
     ['full', user(RIGHTS)],
     ...RIGHTS.map(right => [right, user(RIGHTS.filter(other => other !== right))]),
   ]) as Record<string, TestUser>;
-  const hub = await startSftp(t, { users });
-  const files = await hub.files('full');
-  for (const name of Object.keys(users)) {
-    const client = await connect(t, { ...hub.login, user: name });
-    for (const [title, needed, act] of NEEDS) {
-      for (const path of ['/f', '/g', '/new']) await files.removeFile(path).catch(() => undefined);
-      for (const path of ['/f', '/g']) await (await files.open(path, { write: true, create: true })).close();
-      const { code } = await act(client);
-      const denied = (needed as readonly string[]).includes(name);
-      t.is(code === STATUS.PERMISSION_DENIED, denied, `${title} with all but ${name}: ${code}`);
-      if (!denied) t.true(code <= STATUS.OK, `${title} with all but ${name}: ${code}`);
-    }
-    client.end();
-  }
+  const { login } = await startSftp(t, { users, values: { events: { record: [] } } });
+  const full = await connect(t, { ...login, user: 'full' });
+  t.deepEqual(await wrongRows({ ...login, user: 'full' }, undefined, full), []);
+  for (const right of RIGHTS) t.deepEqual(await wrongRows({ ...login, user: right }, right, full), []);
 });
