@@ -157,6 +157,8 @@ export class OpenFile {
 
   /** The client is lost: gives up what was written, or keeps it to be resumed. Never throws. */
   async abort(reason: string): Promise<void> {
+    // What was answered must be in what is kept: a client that goes on may count from there.
+    if (!this.#failure) for (const run of this.#runs.splice(0)) this.transfer.writev(run.pieces, run.position).catch(() => undefined);
     this.#failure ??= new HubError('aborted', reason);
     await this.transfer.interrupt(reason);
   }
