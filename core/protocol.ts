@@ -24,7 +24,7 @@ export interface ListenAddress {
 export interface HostKeyInfo {
   /** 'ed25519', 'ecdsa' or 'rsa'. */
   readonly kind: string;
-  /** 'offered' to clients, 'next' after a rotation, or 'old' before one. */
+  /** 'offered' to clients; 'next' after a rotation, and announced to those who ask; or 'old' from before one. */
   readonly state: 'offered' | 'next' | 'old';
   /** As OpenSSH writes it: 'SHA256:…'. */
   readonly fingerprint: string;
@@ -39,6 +39,8 @@ export interface HostKeyRing {
   add(kind: string): Promise<HostKeyInfo>;
   /** Offers the next key of a kind, made when there is none, and keeps the one before as 'old'. Throws 'invalid-request' for an unknown kind. */
   rotate(kind: string): Promise<HostKeyInfo>;
+  /** Forgets a key that is 'next' or 'old'. Throws 'not-found', or 'invalid-request' for one that is offered. */
+  remove(fingerprint: string): Promise<HostKeyInfo>;
 }
 
 /** A kind of server, as an extension registers it. */

@@ -28,7 +28,7 @@ export function addHostKeyCommands(program: Command, context: CliContext): void 
   );
 
   withExamples(
-    group.command('add <kind>').description('Make the next key: ed25519, ecdsa or rsa; clients can be told before it is offered'),
+    group.command('add <kind>').description('Make the next key: ed25519, ecdsa or rsa; clients are told it before it is offered'),
     [['For the next rotation', 'hostkey add ed25519']],
   ).action(async (kind: string, _options, self: Command) => {
     const { global, output } = surroundings(self, context);
@@ -42,6 +42,16 @@ export function addHostKeyCommands(program: Command, context: CliContext): void 
     output.result(
       await withHub(context, global, hub => hub.call('hostkeys.rotate', { kind })),
       key => `Offered to new clients: ${line(key)}`,
+    );
+  });
+
+  withExamples(group.command('remove <fingerprint>').description('Forget a next or an old key'), [
+    ['After a rotation', 'hostkey remove SHA256:EjZ2…'],
+  ]).action(async (fingerprint: string, _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    output.result(
+      await withHub(context, global, hub => hub.call('hostkeys.remove', { fingerprint })),
+      key => `Removed the ${key.state} ${key.kind} key ${key.fingerprint}`,
     );
   });
 }

@@ -4,6 +4,8 @@ import type { Admission, Logger, Session } from '#core/api.js';
 import { Authentication, type AuthenticationContext } from './authentication.js';
 import { ExecChannel } from './exec.js';
 import { HandleBudget } from './handles.js';
+import { announceHostKeys } from './host-key-proofs.js';
+import type { HostKey } from './host-keys.js';
 import type { BufferPool } from './reads.js';
 import { SftpSubsystem, type SubsystemContext } from './subsystem.js';
 import { openFastLane } from './transport.js';
@@ -29,6 +31,8 @@ export interface ConnectionContext extends AuthenticationContext {
   readonly loginTimeoutMs: number;
   /** Names of commands that clients may run. */
   readonly commands: ReadonlySet<string>;
+  /** The host keys that are offered, and those that will be. */
+  hostKeys(): readonly HostKey[];
   /** Called once, when the connection is closed. */
   closed(connection: Connection): void;
 }
@@ -80,7 +84,10 @@ export class Connection {
     this.socket.on('data', () => this.#watchBalance());
     ssh.on('rekey', () => this.#rekeyed());
     ssh.once('handshake', () => this.#limit(this.context.loginTimeoutMs, 'the login took too long'));
-    ssh.once('ready', () => this.#limit(undefined, ''));
+    ssh.once('ready', () => {
+      this.#limit(undefined, '');
+      announceHostKeys(ssh, this.context.hostKeys());
+    });
     ssh.on('session', (accept, reject) => this.#open(accept, reject));
     const authentication = new Authentication(this.context, this.remoteAddress, {
       loggedIn: session => this.#loggedIn(session),

@@ -57,8 +57,18 @@ export async function loadHostKeys(directory: string): Promise<readonly HostKey[
 
 /** The key in the file `path`, made when there is none. Throws as loadHostKeys() does. */
 export async function loadHostKey(path: string, kind: Kind): Promise<HostKey> {
+  return (await hostKeyFrom(path, kind, true)) as HostKey;
+}
+
+/** The key in the file `path`; undefined when there is none. Throws as loadHostKeys() does. */
+export function readHostKey(path: string, kind: Kind): Promise<HostKey | undefined> {
+  return hostKeyFrom(path, kind, false);
+}
+
+async function hostKeyFrom(path: string, kind: Kind, makes: boolean): Promise<HostKey | undefined> {
   try {
-    const text = (await readKey(path)) ?? (await makeKey(path, kind));
+    const text = (await readKey(path)) ?? (makes ? await makeKey(path, kind) : undefined);
+    if (text === undefined) return undefined;
     const key = ssh2.utils.parseKey(text);
     if (key instanceof Error || !key.isPrivateKey())
       throw new HubError('invalid-request', `${path} holds no private key that can be used: remove the file to have a new one made`);

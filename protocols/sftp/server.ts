@@ -5,6 +5,7 @@ import ssh2, { type ClientInfo, type ServerConfig, type Connection as SshConnect
 import { HubError, type ListenAddress, type ProtocolContext, type ProtocolServer, toHubError } from '#core/api.js';
 import { UserCertificates } from './certificates.js';
 import { Connection, type ConnectionContext } from './connection.js';
+import { HostKeyFiles } from './host-key-files.js';
 import { type HostKey, loadHostKeys } from './host-keys.js';
 import type { SftpOptions } from './options.js';
 import { BufferPool } from './reads.js';
@@ -26,6 +27,8 @@ export class SftpServer implements ProtocolServer {
   readonly #greeted = new Map<string, Connection>();
   #connectionContext: ConnectionContext | undefined;
   #ssh: SshServer | undefined;
+  /** Those that are offered, and those that are announced. */
+  #hostKeys: HostKeys = { offered: [], next: [] };
   #hostKeyTimer: NodeJS.Timeout | undefined;
   #drained: (() => void) | undefined;
   #stopping = false;
@@ -38,14 +41,15 @@ export class SftpServer implements ProtocolServer {
   /** Loads or makes the host keys and listens. Throws 'unavailable' when the port cannot be had, and what loadHostKeys() and UserCertificates.load() throw. */
   async start(): Promise<readonly ListenAddress[]> {
     if (!this.options.enabled) return [];
-    const keys = await this.#loadHostKeys();
+    this.#hostKeys = await this.#loadHostKeys();
     const certificates = await UserCertificates.load(this.options, this.context.dataDirectory);
     this.#connectionContext = this.#contextWith(certificates);
-    this.#ssh = this.#sshServer(keys);
+    const { offered } = this.#hostKeys;
+    this.#ssh = this.#sshServer(offered);
     await this.#listen();
-    this.#watchHostKeys(keys);
+    this.#watchHostKeys();
     const { port } = this.#net.address() as AddressInfo;
-    return [{ host: this.options.host, port, tls: false, fingerprints: keys.map(key => key.fingerprint) }];
+    return [{ host: this.options.host, port, tls: false, fingerprints: offered.map(key => key.fingerprint) }];
   }
 
   async stop(signal: AbortSignal): Promise<void> {
@@ -77,24 +81,25 @@ export class SftpServer implements ProtocolServer {
       loginTimeoutMs: loginTimeout,
       maxTries,
       commands: new Set<string>(this.options.commands),
+      hostKeys: () => [...this.#hostKeys.offered, ...this.#hostKeys.next],
       closed: connection => this.#closed(connection),
     };
   }
 
-  #loadHostKeys(): Promise<readonly HostKey[]> {
-    return loadHostKeys(resolve(this.context.dataDirectory, this.options.hostKeys));
+  async #loadHostKeys(): Promise<HostKeys> {
+    const directory = resolve(this.context.dataDirectory, this.options.hostKeys);
+    const offered = await loadHostKeys(directory);
+    return { offered, next: await new HostKeyFiles(directory).next() };
   }
 
   /** Clients that come after a rotation are shown the new keys; those who are connected notice nothing. */
-  #watchHostKeys(keys: readonly HostKey[]): void {
-    let current = keys.map(({ fingerprint }) => fingerprint).join();
+  #watchHostKeys(): void {
     const check = async () => {
-      const found = await this.#loadHostKeys();
-      const now = found.map(({ fingerprint }) => fingerprint).join();
-      if (now === current) return;
-      this.#ssh = this.#sshServer(found);
-      current = now;
-      this.context.log.info({ fingerprints: found.map(({ fingerprint }) => fingerprint) }, 'The host keys were changed');
+      const [before, now] = [this.#hostKeys, await this.#loadHostKeys()];
+      this.#hostKeys = now;
+      if (fingerprints(now.offered).join() === fingerprints(before.offered).join()) return;
+      this.#ssh = this.#sshServer(now.offered);
+      this.context.log.info({ fingerprints: fingerprints(now.offered) }, 'The host keys were changed');
     };
     this.#hostKeyTimer = setInterval(() => {
       check().catch((error: unknown) => this.context.log.error({ err: error }, 'The host keys could not be read; those from before stay'));
@@ -174,6 +179,15 @@ export class SftpServer implements ProtocolServer {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#drained?.();
   }
+}
+
+interface HostKeys {
+  readonly offered: readonly HostKey[];
+  readonly next: readonly HostKey[];
+}
+
+function fingerprints(keys: readonly HostKey[]): string[] {
+  return keys.map(({ fingerprint }) => fingerprint);
 }
 
 /** RSA keys sign with SHA-2 only. */

@@ -93,9 +93,14 @@ export function openFastLane(
 
 let isKnownVersion: boolean | undefined;
 
-function internalsOf(connection: unknown, channel: unknown): Internals | undefined {
+/** Whether ssh2 is of the version whose private parts are known. */
+export function isKnownSsh2(): boolean {
   isKnownVersion ??= (createRequire(import.meta.url)('ssh2/package.json') as { version: string }).version === KNOWN_VERSION;
-  if (!isKnownVersion) return undefined;
+  return isKnownVersion;
+}
+
+function internalsOf(connection: unknown, channel: unknown): Internals | undefined {
+  if (!isKnownSsh2()) return undefined;
   const { _protocol: protocol } = connection as { _protocol?: Partial<Internals['protocol']> };
   const { outgoing } = channel as { outgoing?: Partial<Internals['outgoing']> };
   const asExpected =

@@ -198,4 +198,9 @@ test('lists, adds and rotates host keys', async t => {
   t.true((await run(['hostkey', 'rotate', 'ed25519'])).stdout.includes(`Offered to new clients: ed25519 ${added.fingerprint}`));
   t.regex((await run(['hostkey', 'list'])).stdout, /ed25519 +offered +SHA256:/);
   await fails(['hostkey', 'rotate', 'dsa'], /ed25519, ecdsa, rsa/);
+  await fails(['hostkey', 'remove', added.fingerprint], /offered to clients/);
+  await fails(['hostkey', 'remove', 'SHA256:none'], /No host key has the fingerprint/);
+  const next = await json<{ fingerprint: string }>(['hostkey', 'add', 'ed25519']);
+  t.true((await run(['hostkey', 'remove', next.fingerprint])).stdout.includes('Removed the next ed25519 key'));
+  t.false((await run(['hostkey', 'list'])).stdout.includes(next.fingerprint));
 });
