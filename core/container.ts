@@ -34,6 +34,7 @@ import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { DiscoveredStorages } from './storage/discovery.js';
 import { StorageRegistry } from './storage/registry.js';
+import { OpenPlaces } from './vfs/open-places.js';
 import { ResumableUploads } from './vfs/resume.js';
 import { VfsServices } from './vfs/scope.js';
 
@@ -92,7 +93,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
         c.resolve(ResumableUploads),
         log,
         config.durability === 'disk',
-        config.limits.openFilesPerSession,
+        new OpenPlaces(config.limits.openFilesPerSession, config.limits.openFilesPerUser),
       ),
   );
   once(

@@ -67,7 +67,8 @@ export class SessionRegistry {
   async create(user: User, client: Pick<SessionInfo, 'protocol' | 'remoteAddress' | 'tls'>): Promise<Session> {
     const info: SessionInfo = { id: uuidv7(), user: user.username, ...client, startedAt: new Date().toISOString() };
     const ending = new AbortController();
-    const scope = new SessionScope(info, user.id, new Policy(user.permissions, user.patterns), this.#mounts(user), ending.signal);
+    const policy = new Policy(user.permissions, user.patterns);
+    const scope = new SessionScope(info, user.id, policy, this.#mounts(user), ending.signal, this.services.places);
     const leases = await this.#acquire(user, scope);
     const session = new OpenSession(
       info,

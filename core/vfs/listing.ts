@@ -4,8 +4,17 @@ import type { Location } from './mounts.js';
 import { childOf } from './path.js';
 import type { SessionScope } from './scope.js';
 
-/** The entries of the directory at `location` in batches: mount points added, hidden and reserved names left out. Throws 'not-found' or 'not-a-directory'. */
+/** The entries of the directory at `location` in batches: mount points added, hidden and reserved names left out. Counts as open until it is read or returned from. Throws 'not-found', 'not-a-directory', or 'unavailable' when too much is open. */
 export async function* listDirectory(scope: SessionScope, location: Location): AsyncGenerator<readonly FileInfo[]> {
+  scope.takePlace();
+  try {
+    yield* entriesOf(scope, location);
+  } finally {
+    scope.givePlace();
+  }
+}
+
+async function* entriesOf(scope: SessionScope, location: Location): AsyncGenerator<readonly FileInfo[]> {
   const mounted = new Set(scope.mounts.namesBelow(location.path));
   const placeholders = [...mounted]
     .filter(name => !scope.policy.hidesName(location.path, name))

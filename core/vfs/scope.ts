@@ -4,6 +4,7 @@ import type { Guards } from '../guards.js';
 import type { Logger } from '../log.js';
 import type { SessionInfo, TransferSnapshot } from '../session-info.js';
 import type { MountTable } from './mounts.js';
+import type { OpenPlaces } from './open-places.js';
 import type { Policy } from './policy.js';
 import type { ResumableUploads } from './resume.js';
 import type { Transfer } from './transfer.js';
@@ -20,7 +21,7 @@ export class VfsServices {
     readonly uploads: ResumableUploads,
     readonly log: Logger,
     readonly durable: boolean,
-    readonly maxOpenFiles: number,
+    readonly places: OpenPlaces,
   ) {}
 }
 
@@ -29,6 +30,7 @@ export class SessionScope {
   readonly #transfers = new Set<Transfer>();
   readonly #opening = new Set<Promise<Transfer>>();
   #lastActivity = Date.now();
+  #places = 0;
 
   /** `policy` and `mounts` are replaced when an admin changes the user: the next operation goes by them. */
   constructor(
@@ -37,6 +39,7 @@ export class SessionScope {
     public policy: Policy,
     public mounts: MountTable,
     readonly signal: AbortSignal,
+    private readonly places: OpenPlaces,
   ) {}
 
   /** When the client last asked for something, in ms since 1970. */
@@ -50,11 +53,28 @@ export class SessionScope {
     this.#lastActivity = Date.now();
   }
 
-  /** Opens a file by `open` and counts it until it is removed. Throws 'unavailable' when the session has `limit` of them, 'aborted' when it ends meanwhile. */
-  async open(limit: number, open: () => Promise<Transfer>): Promise<Transfer> {
+  /** How many files and directories the session may have open. */
+  get openLimit(): number {
+    return this.places.perSession;
+  }
+
+  /** Counts a file or a directory as open until givePlace(). Throws 'unavailable' when the session, or all sessions of its user, have too many. */
+  takePlace(): void {
+    this.places.take(this.userId, this.#places);
+    this.#places++;
+  }
+
+  givePlace(): void {
+    this.#places--;
+    this.places.give(this.userId);
+  }
+
+  /** Opens a file by `open` and counts it until it is removed. Throws what takePlace() throws, 'aborted' when the session ends meanwhile. */
+  async open(open: () => Promise<Transfer>): Promise<Transfer> {
     this.touch();
-    if (this.#transfers.size + this.#opening.size >= limit) throw new HubError('unavailable', 'Too many open files in this session');
+    this.takePlace();
     const opening = open();
+    opening.catch(() => this.givePlace());
     this.#opening.add(opening);
     try {
       const transfer = await opening;
@@ -68,7 +88,7 @@ export class SessionScope {
   }
 
   remove(transfer: Transfer): void {
-    this.#transfers.delete(transfer);
+    if (this.#transfers.delete(transfer)) this.givePlace();
   }
 
   /** The unfinished upload of this session to `path`, when there is one: its own client may look at it before it is published. */

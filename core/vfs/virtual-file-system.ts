@@ -29,6 +29,11 @@ export class VirtualFileSystem {
     private readonly services: VfsServices,
   ) {}
 
+  /** How many files and directories the session may have open. */
+  get openLimit(): number {
+    return this.scope.openLimit;
+  }
+
   /** The absolute normal form of a path, as this session sees it. No I/O. Throws 'invalid-request'. */
   resolve(path: string): string {
     return virtualPath(path);
@@ -349,7 +354,7 @@ export class VirtualFileSystem {
   }
 
   #transfer(location: Location, flags: OpenFlags, open: () => Promise<Opened>): Promise<Transfer> {
-    return this.scope.open(this.services.maxOpenFiles, async () => {
+    return this.scope.open(async () => {
       const { handle, plan } = await inStorage(open());
       return new Transfer(this.scope, this.services, location, handle, flags, plan);
     });

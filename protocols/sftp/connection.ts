@@ -1,18 +1,17 @@
 import type { Socket } from 'node:net';
 import type { ServerChannel, Connection as SshConnection, Session as SshSession } from 'ssh2';
-import type { Admission, Logger, Session } from '#core/api.js';
+import { type Admission, type Logger, printable, type Session } from '#core/api.js';
 import { Authentication, type AuthenticationContext } from './authentication.js';
 import { ExecChannel } from './exec.js';
 import { HandleBudget } from './handles.js';
 import { announceHostKeys } from './host-key-proofs.js';
 import type { HostKey } from './host-keys.js';
 import type { BufferPool } from './reads.js';
+import { Share } from './share.js';
 import { SftpSubsystem, type SubsystemContext } from './subsystem.js';
 import { openFastLane } from './transport.js';
 
 const MAX_CHANNELS = 10;
-/** Files and directories that one connection may have open, over all its channels. */
-const MAX_HANDLES = 256;
 /** Channels opened and closed without being used: ssh2 keeps a little of each until the connection ends. */
 const MAX_UNUSED_CHANNELS = 1_000;
 /** Unsent bytes at which a client is not read until it took them: more than its channels have but in odd cases. */
@@ -45,7 +44,8 @@ export interface ConnectionContext extends AuthenticationContext {
 export class Connection {
   readonly #log: Logger;
   readonly #subsystems = new Set<SftpSubsystem | ExecChannel>();
-  readonly #budget = new HandleBudget(MAX_HANDLES);
+  readonly #share = new Share();
+  #budget: HandleBudget | undefined;
   #ssh: SshConnection | undefined;
   #session: Session | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -80,7 +80,7 @@ export class Connection {
   attach(ssh: SshConnection): void {
     this.#ssh = ssh;
     // ssh2 only half-closes after an error, which a client could leave so.
-    ssh.on('error', error => this.drop(error.message));
+    ssh.on('error', error => this.drop(error.message, (error as { readonly level?: unknown }).level === 'socket'));
     this.socket.on('data', () => this.#watchBalance());
     ssh.on('rekey', () => this.#rekeyed());
     ssh.once('handshake', () => this.#limit(this.context.loginTimeoutMs, 'the login took too long'));
@@ -102,11 +102,11 @@ export class Connection {
     this.#dropIfDone();
   }
 
-  /** Ends the connection; what the client does not take in a moment is lost. Safe to call twice. */
-  drop(reason: string): void {
+  /** Ends the connection, `expected` or for a reason that the operator is told; what the client does not take in a moment is lost. Safe to call twice. */
+  drop(reason: string, expected = false): void {
     if (this.#dropped) return;
     this.#dropped = true;
-    this.#log.debug({ reason }, 'A client is dropped');
+    this.#log[expected ? 'debug' : 'info']({ reason: printable(reason) }, 'A client is dropped');
     this.#closeSubsystems(reason);
     this.#ssh?.end();
     if (!this.#ssh) this.socket.destroy();
@@ -134,6 +134,8 @@ export class Connection {
 
   #open(accept: () => SshSession, reject: () => void): void {
     if (!this.#session || this.#stopping || this.#channels >= MAX_CHANNELS) {
+      const reason = this.#channels >= MAX_CHANNELS ? `at most ${MAX_CHANNELS} at a time` : 'not at this time';
+      this.#log.info({ reason }, 'A channel was refused');
       reject();
       return;
     }
@@ -212,10 +214,12 @@ export class Connection {
 
   #subsystemContext(session: Session): SubsystemContext {
     const isStopping = () => this.#stopping;
+    this.#budget ??= new HandleBudget(session.files.openLimit);
     return {
       session,
       budget: this.#budget,
       pool: this.context.pool,
+      share: this.#share,
       log: this.#log.child({ user: session.info.user, session: session.info.id }),
       lane: (channel, observer) => (this.#ssh ? openFastLane(this.#ssh, channel, this.socket, observer) : undefined),
       drop: reason => this.drop(reason),
@@ -263,7 +267,7 @@ export class Connection {
   #dropIfDone(): void {
     if (!this.#stopping || [...this.#subsystems].some(subsystem => subsystem.isBusy)) return;
     // After the answer that made it done.
-    setImmediate(() => setImmediate(() => this.drop('the server is shutting down')));
+    setImmediate(() => setImmediate(() => this.drop('the server is shutting down', true)));
   }
 
   #closeSubsystems(reason: string): void {

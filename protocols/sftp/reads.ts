@@ -1,13 +1,14 @@
 import { HubError, toHubError } from '#core/api.js';
 import type { OpenFile } from './open-file.js';
 import { DATA_HEADER_BYTES, layOutData, MAX_DATA_BYTES } from './packets.js';
+import type { Share } from './share.js';
 import { endReply, failureReply } from './status.js';
 import type { Wire } from './wire.js';
 
 /** READs of one channel that are at the storage at a time: more did not make a download faster. */
 const WINDOW = 4;
-/** Bytes not yet taken by the network at which no further READ is begun. */
-const UNSENT_LIMIT_BYTES = 2 * 1024 * 1024;
+/** Of the bytes that a channel may have unsent, the part at which no further READ is begun. */
+const UNSENT_PART = 1 / 2;
 const KEPT_BUFFERS = 16;
 
 /** Buffers for file contents, shared by all connections of a server, so that an idle connection holds none. */
@@ -38,11 +39,14 @@ export class ReadQueue {
   readonly #waiting: Read[] = [];
   readonly #started: Read[] = [];
   #closed = false;
+  /** Buffers whose answers wait for the client. */
+  #held = 0;
 
   /** `answered` is called once for each READ, after its reply is on its way. */
   constructor(
     private readonly wire: Wire,
     private readonly pool: BufferPool,
+    private readonly share: Share,
     private readonly answered: (failure: HubError | undefined) => void,
   ) {}
 
@@ -55,7 +59,7 @@ export class ReadQueue {
 
   /** Begins what may begin; to be called again when the network took something. */
   pump(): void {
-    while (!this.#closed && this.#started.length < WINDOW && this.wire.unsentBytes < UNSENT_LIMIT_BYTES) {
+    while (!this.#closed && this.#started.length < WINDOW && this.#hasRoom) {
       const read = this.#waiting.shift();
       if (!read) return;
       this.#started.push(read);
@@ -67,6 +71,10 @@ export class ReadQueue {
   close(): void {
     this.#closed = true;
     for (const read of this.#waiting.splice(0)) read.file.endOperation();
+  }
+
+  get #hasRoom(): boolean {
+    return this.#held < this.share.heldBuffers && this.wire.unsentBytes < this.share.unsentBytes * UNSENT_PART;
   }
 
   #start(read: Read): void {
@@ -88,15 +96,18 @@ export class ReadQueue {
 
   #answer(read: Read): void {
     const { id, buffer, result } = read;
-    const release = () => buffer && this.pool.give(buffer);
     if (this.#closed || !buffer) {
-      release();
+      if (buffer) this.pool.give(buffer);
       return;
     }
     if (typeof result === 'number' && result > 0) {
-      this.wire.write(layOutData(buffer, id, result), release);
+      this.#held++;
+      this.wire.write(layOutData(buffer, id, result), () => {
+        this.#held--;
+        this.pool.give(buffer);
+      });
     } else {
-      release();
+      this.pool.give(buffer);
       this.wire.send(result instanceof HubError ? failureReply(id, result) : endReply(id));
     }
     this.answered(result instanceof HubError ? result : undefined);

@@ -60,7 +60,7 @@ export class SftpServer implements ProtocolServer {
       this.#drained = resolveDrained;
     });
     const dropAll = () => {
-      for (const connection of this.#connections) connection.drop('the server is shutting down');
+      for (const connection of this.#connections) connection.drop('the server is shutting down', true);
     };
     if (signal.aborted) dropAll();
     else signal.addEventListener('abort', dropAll, { once: true });

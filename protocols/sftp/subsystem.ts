@@ -9,16 +9,11 @@ import { RequestOrder } from './order.js';
 import { MAX_DATA_BYTES, PACKET, PacketReader } from './packets.js';
 import { type BufferPool, ReadQueue } from './reads.js';
 import { REQUESTS } from './requests.js';
+import type { Share } from './share.js';
 import { failureReply, STATUS, statusReply, successReply } from './status.js';
 import type { FastLane, LaneObserver } from './transport.js';
 import { Wire, type WireObserver } from './wire.js';
 
-/** Requests of one channel that are not answered yet; the next ones wait in the network. OpenSSH's client has 64 in flight. */
-const MAX_IN_FLIGHT = 64;
-/** Bytes of WRITEs that the storage has not taken yet. */
-const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
-/** Bytes of answers that the client has not taken yet. */
-const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 /** Lines on the error stream of a channel: enough for a person, and no flood. */
 const MAX_EXPLANATIONS = 100;
 /** Refusals and failures with a reason that the status does not tell. */
@@ -35,6 +30,7 @@ export interface SubsystemContext {
   readonly session: Session;
   readonly budget: HandleBudget;
   readonly pool: BufferPool;
+  readonly share: Share;
   readonly log: Logger;
   /** The fast way out of a channel, where there is one. */
   lane(channel: ServerChannel, observer: LaneObserver): FastLane | undefined;
@@ -53,6 +49,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   readonly handles: HandleTable;
   readonly order = new RequestOrder();
   readonly reads: ReadQueue;
+  readonly #share: Share;
   readonly #wire: Wire;
   readonly #dirty = new Set<OpenFile>();
   #initialised = false;
@@ -70,8 +67,10 @@ export class SftpSubsystem implements RequestContext, WireObserver {
     socket: Socket,
   ) {
     this.handles = new HandleTable(context.budget);
+    this.#share = context.share;
+    this.#share.join();
     this.#wire = new Wire(channel, socket, this, observer => context.lane(channel, observer));
-    this.reads = new ReadQueue(this.#wire, context.pool, failure => {
+    this.reads = new ReadQueue(this.#wire, context.pool, context.share, failure => {
       if (failure) this.#log(failure, 'READ');
       this.#answered();
     });
@@ -119,6 +118,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#share.leave();
     this.#wire.close();
     this.reads.close();
     for (const opened of this.handles.clear()) void discard(opened, reason);
@@ -210,11 +210,11 @@ export class SftpSubsystem implements RequestContext, WireObserver {
 
   mayTake(): boolean {
     if (this.#greeting) return false;
-    return this.#inFlight < MAX_IN_FLIGHT && this.#unwrittenBytes < MAX_UNWRITTEN_BYTES && this.#wire.unsentBytes < MAX_UNSENT_BYTES;
+    const share = this.#share;
+    return this.#inFlight < share.requests && this.#unwrittenBytes < share.unwrittenBytes && this.#wire.unsentBytes < share.unsentBytes;
   }
 
   violated(reason: string): void {
-    this.context.log.info({ reason }, 'A client broke the SFTP protocol and is dropped');
     this.context.drop(`Protocol error: ${reason}`);
   }
 
@@ -314,6 +314,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
     const fields = { request, failure: failure.code, reason: printable(failure.message) };
     if (failure.code === 'internal') this.context.log.error({ ...fields, err: failure.cause ?? failure }, 'An SFTP request failed');
     else if (failure.code === 'unavailable') this.context.log.warn(fields, 'An SFTP request failed');
+    else if (EXPLAINED.has(failure.code)) this.context.log.info(fields, 'An SFTP request was refused');
     else this.context.log.debug(fields, 'An SFTP request was refused');
   }
 }

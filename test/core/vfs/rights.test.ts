@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { MemoryStorage } from '#backends/memory/index.js';
 import { type Permissions, RIGHTS, type Right } from '#core/db/users.js';
 import { MountTable } from '#core/vfs/mounts.js';
+import { OpenPlaces } from '#core/vfs/open-places.js';
 import { Policy, VERBS, type Verb } from '#core/vfs/policy.js';
 import { SessionScope, VfsServices } from '#core/vfs/scope.js';
 import { VirtualFileSystem } from '#core/vfs/virtual-file-system.js';
@@ -106,7 +107,14 @@ async function filesWith(hub: TestHub, permissions: Permissions): Promise<Virtua
   const backend = new MemoryStorage();
   const info = { id: 's', user: 'alice', protocol: 'test', tls: true, remoteAddress: '127.0.0.1', startedAt: new Date().toISOString() };
   const mounts = new MountTable([{ path: '/', storage: 'memory', directory: '/' }], async () => backend);
-  const scope = new SessionScope(info, 'alice', new Policy({ '/': ['*'] }, []), mounts, new AbortController().signal);
+  const scope = new SessionScope(
+    info,
+    'alice',
+    new Policy({ '/': ['*'] }, []),
+    mounts,
+    new AbortController().signal,
+    new OpenPlaces(256, 1_024),
+  );
   const files = new VirtualFileSystem(scope, hub.hub.get(VfsServices));
   for (const directory of ['/source', '/target', '/source/d']) await files.mkdir(directory);
   for (const path of ['/source/f', '/target/f']) await put(files, path, 'content');
