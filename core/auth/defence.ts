@@ -1,5 +1,5 @@
 import { Coordinator } from '../cluster/coordinator.js';
-import type { Ban, BanRepository } from '../db/bans.js';
+import type { Ban, BanRepository, FailureOf } from '../db/bans.js';
 import { foldUsername } from '../db/names.js';
 import { HubError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -32,7 +32,7 @@ const EARLY_CHANCE = 0.3;
 const SLOW_SHARE = 2 / 3;
 const MAX_DELAY_MS = 5_000;
 
-/** Keeps guessers and floods out before they cost anything. Bans are kept in the database; what led to them is not. */
+/** Keeps guessers and floods out before they cost anything. Bans and the failures that lead to them are kept in the database. */
 export class Defence {
   readonly #waiting = new Map<string, number>();
   readonly #bans = new Map<string, Ban>();
@@ -92,8 +92,12 @@ export class Defence {
   async failed(remoteAddress: string, username: string): Promise<number> {
     if (!this.limits.enabled) return 0;
     const { failures, userFailures, delay } = this.limits;
-    const count = await this.#count('address', addressGroup(remoteAddress), failures);
-    if (username !== '') await this.#count('user', subjectOf(username), userFailures);
+    const count = await this.#count([
+      { kind: 'address', subject: addressGroup(remoteAddress), limit: failures },
+      ...(username === '' || this.isUserBanned(username)
+        ? []
+        : [{ kind: 'user', subject: subjectOf(username), limit: userFailures } as const]),
+    ]);
     const slow = Math.max(0, count + 1 - Math.ceil(failures * SLOW_SHARE));
     return Math.min(MAX_DELAY_MS, delay * 2 ** slow);
   }
@@ -129,13 +133,28 @@ export class Defence {
     return this.limits.enabled && ban !== undefined && ban.until > Date.now();
   }
 
-  /** Gives the number of failures in the window; at `limit` the subject is banned, and is counted anew from then on. */
-  async #count(kind: Ban['kind'], subject: string, limit: number): Promise<number> {
-    const before = this.#bans.get(`${kind} ${subject}`);
-    const count = await this.coordinator.count(`failed-logins/${kind}/${subject}/${before?.since ?? 0}`, this.limits.window);
+  /** Gives the number of failures of the first subject in the window; one at its limit is banned, and is counted anew from then on. */
+  async #count(subjects: readonly (Pick<Ban, 'kind' | 'subject'> & { readonly limit: number })[]): Promise<number> {
+    const at = Date.now();
+    const before = subjects.map(({ kind, subject }) => this.#bans.get(`${kind} ${subject}`));
+    const counted = subjects.map(({ kind, subject }, i) => ({
+      kind,
+      subject,
+      since: Math.max(at - this.limits.window, before[i]?.since ?? 0),
+    }));
+    const counts = await this.repository.recordFailures(counted, at, at - this.limits.window).catch(async (error: unknown) => {
+      this.log.error({ err: error }, 'Failed logins could not be recorded; until they can, a restart forgets them');
+      return this.#countInMemory(counted, before);
+    });
     // Of tries that run at the same time, one bans.
-    if (count === limit) await this.#ban(kind, subject, before);
-    return count;
+    for (const [i, { kind, subject, limit }] of subjects.entries()) if (counts[i] === limit) await this.#ban(kind, subject, before[i]);
+    return counts[0] ?? 0;
+  }
+
+  async #countInMemory(subjects: readonly FailureOf[], before: readonly (Ban | undefined)[]): Promise<readonly number[]> {
+    const count = ({ kind, subject }: FailureOf, i: number) =>
+      this.coordinator.count(`failed-logins/${kind}/${subject}/${before[i]?.since ?? 0}`, this.limits.window);
+    return Promise.all(subjects.map(count));
   }
 
   async #ban(kind: Ban['kind'], subject: string, before: Ban | undefined): Promise<void> {

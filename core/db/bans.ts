@@ -1,5 +1,6 @@
 import { injectable } from 'tsyringe';
 import { Coordinator } from '../cluster/coordinator.js';
+import { uuidv7 } from '../ids.js';
 import { write } from './change.js';
 import { Database } from './database.js';
 
@@ -16,7 +17,12 @@ export interface Ban {
   readonly until: number;
 }
 
-/** The table of bans. Writes publish 'records.changed' after commit. */
+/** Whose failed login is recorded, and from when on those of the same subject are counted, in milliseconds since 1970. */
+export interface FailureOf extends Pick<Ban, 'kind' | 'subject'> {
+  readonly since: number;
+}
+
+/** The table of bans, and that of the failed logins that lead to them. Writes publish 'records.changed' after commit. */
 @injectable()
 export class BanRepository {
   constructor(
@@ -34,6 +40,20 @@ export class BanRepository {
     return write(this.database, this.coordinator, { table: 'bans', id: `${kind} ${subject}` }, undefined, async trx => {
       await trx('bans').where('until', '<', endedBefore).del();
       await trx('bans').insert({ kind, subject, times, reason, since, until }).onConflict(['kind', 'subject']).merge();
+    });
+  }
+
+  /** Records one failed login at `at` for each subject, and forgets those before `forget`. Gives how many each has had after its `since`, this one included. */
+  recordFailures(subjects: readonly FailureOf[], at: number, forget: number): Promise<readonly number[]> {
+    return this.database.transaction(async trx => {
+      await trx('login_failures').where('at', '<', forget).del();
+      await trx('login_failures').insert(subjects.map(({ kind, subject }) => ({ id: uuidv7(), kind, subject, at })));
+      const counts: number[] = [];
+      for (const { kind, subject, since } of subjects) {
+        const found = await trx('login_failures').where({ kind, subject }).where('at', '>', since).count({ total: '*' }).first();
+        counts.push(Number(found?.['total']));
+      }
+      return counts;
     });
   }
 }

@@ -28,7 +28,7 @@ async function setUp(t: ExecutionContext, limits: Partial<DefenceLimits> = {}, r
   const bans = new BanRepository(database, coordinator);
   const lines: Record<string, unknown>[] = [];
   const log = createLogger('silent');
-  log.info = log.warn = ((fields: Record<string, unknown>) => void lines.push(fields)) as typeof log.info;
+  log.info = log.warn = log.error = ((fields: Record<string, unknown>) => void lines.push(fields)) as typeof log.info;
   const make = async (fresh = coordinator) => {
     const defence = new Defence(fresh, bans, { ...LIMITS, ...limits }, log, random);
     await defence.start();
@@ -87,6 +87,31 @@ test('a ban survives a restart, and grows with repetition up to a day', async t 
   current = await make(new LocalCoordinator());
   await fail(current, 15);
   t.is(lasts((await current.list())[0]!), 30 * MINUTE_MS, 'what is a day old is forgotten');
+});
+
+test('failures below a ban survive a restart, each for its time', async t => {
+  const { defence, make } = await setUp(t);
+  await fail(defence, 14);
+  const restarted = await make(new LocalCoordinator());
+  t.false(restarted.isBanned('192.0.2.1'));
+  await fail(restarted, 1, '192.0.2.2');
+  t.false(restarted.isBanned('192.0.2.2'));
+  await fail(restarted, 1);
+  t.true(restarted.isBanned('192.0.2.1'));
+  const short = await setUp(t, { window: 1 });
+  for (let i = 0; i < 20; i++) {
+    await fail(short.defence, 1);
+    for (const began = Date.now(); Date.now() <= began + 1; ) await new Promise(setImmediate);
+  }
+  t.false(short.defence.isBanned('192.0.2.1'), 'those of before the window count no more');
+});
+
+test('counts and bans also while failures cannot be recorded', async t => {
+  const { defence, bans, lines } = await setUp(t);
+  bans.recordFailures = () => Promise.reject(new Error('the disk is full'));
+  await fail(defence, 15);
+  t.true(defence.isBanned('192.0.2.1'));
+  t.true(lines.some(line => line.err instanceof Error));
 });
 
 test('lifts a ban, in every process, and counts anew from there', async t => {
