@@ -37,6 +37,7 @@ export type {
   StorageHandle,
 } from './storage/backend.js';
 export { rangeHandle } from './storage/handles.js';
+export type { Certificates, ClientCertificate, ServerTlsOptions } from './tls/certificates.js';
 export { HUB_VERSION } from './version.js';
 export { type DigestRange, digestRange } from './vfs/digest.js';
 export type { Transfer } from './vfs/transfer.js';

@@ -34,6 +34,7 @@ import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { DiscoveredStorages } from './storage/discovery.js';
 import { StorageRegistry } from './storage/registry.js';
+import { Certificates } from './tls/certificates.js';
 import { OpenPlaces } from './vfs/open-places.js';
 import { ResumableUploads } from './vfs/resume.js';
 import { VfsServices } from './vfs/scope.js';
@@ -81,6 +82,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
 
   once(Guards, () => new Guards(config.guards.timeout));
   once(Outbound, () => new Outbound({ allow: config.outbound.allow, timeoutMs: config.outbound.timeout }));
+  once(Certificates, () => new Certificates({ settings: config.tls, dataDirectory, log }));
   once(StorageRegistry, c => storageRegistry(c, config, log));
   once(PendingRecovery, c => new PendingRecovery(c.resolve(EventRepository), name => c.resolve(StorageRegistry).backend(name), log));
   once(ResumableUploads, c => resumableUploads(c, config, log));

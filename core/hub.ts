@@ -26,6 +26,7 @@ import type { HostKeyRing, ListenAddress, ProtocolServer } from './protocol.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { StorageRegistry } from './storage/registry.js';
+import { Certificates } from './tls/certificates.js';
 import { ResumableUploads } from './vfs/resume.js';
 import { VfsServices } from './vfs/scope.js';
 import { sweepStaging } from './vfs/sweep.js';
@@ -136,6 +137,7 @@ export class Hub {
       const dispatcher = this.get(Dispatcher);
       await this.get(EventQueue as InjectionToken<EventQueue>).start((delivery, signal) => dispatcher.run(delivery, signal));
       this.#schedule();
+      await this.get(Certificates).start();
       await this.#listen();
     } catch (error) {
       await this.stop(AbortSignal.abort());
@@ -198,6 +200,7 @@ export class Hub {
     for (const { type, options } of this.protocols) {
       const server = type.create(options, {
         login: this.get(LoginService),
+        certificates: this.get(Certificates),
         log: this.log.child({ component: type.name }),
         dataDirectory: this.dataDirectory,
         worker: { index: 0, count: 1 },
@@ -210,6 +213,7 @@ export class Hub {
 
   async #stop(signal: AbortSignal): Promise<void> {
     await this.#quietly('listeners', Promise.all(this.#servers.map(server => server.stop(signal))));
+    await this.#quietly('certificates', this.get(Certificates).stop());
     await this.#quietly('sessions', this.get(SessionRegistry).endAll('The hub stops'));
     for (const task of this.#stopTasks) await this.#quietly('extension', task());
     await this.#quietly('schedule', this.get(Schedule).stop());

@@ -2,6 +2,7 @@ import type { InjectionToken } from 'tsyringe';
 import type { ZodType } from 'zod';
 import type { LoginService } from './auth/login.js';
 import type { Logger } from './log.js';
+import type { Certificates } from './tls/certificates.js';
 
 /** A server that clients connect to. One instance a process; the workers of a machine share its ports. */
 export interface ProtocolServer {
@@ -55,6 +56,8 @@ export interface ProtocolType<Options = unknown> {
 
 export interface ProtocolContext {
   readonly login: LoginService;
+  /** For listeners that speak TLS. */
+  readonly certificates: Certificates;
   readonly log: Logger;
   /** Absolute path of the data directory: for host keys and the like. */
   readonly dataDirectory: string;

@@ -5,6 +5,10 @@ import { duration, durationOrOff, durations } from './units.js';
 
 const RETRY = ['5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h'];
 
+/** Forward secrecy always; block chaining only for old machines, which have nothing better. */
+const CIPHERS =
+  'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!PSK:!SRP';
+
 /**
  * Every option of the core. Protocols and extensions bring their own schema, found at `protocols.<name>` and
  * `extensions.<name>`. Each leaf has a default and a description; secrets carry `.meta({ secret: true })`.
@@ -58,6 +62,39 @@ export const configSchema = z.strictObject({
         .string()
         .optional()
         .describe('A directory of which every subdirectory is offered as a local storage under its name, without a restart'),
+    })
+    .prefault({}),
+  tls: z
+    .strictObject({
+      certificates: z
+        .array(z.strictObject({ certificate: z.string().min(1), key: z.string().min(1).optional() }))
+        .default([])
+        .describe(
+          'Certificates of all TLS listeners, in PEM, relative to the data directory; the first is the default, others are chosen by the name that a client asks for. `certificate` holds the chain, its own certificate first; `key` is the file of the key unless it is in the same one. Changed files are used without a restart. With none, the hub makes one that it signs itself',
+        ),
+      minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('The oldest version that clients may speak'),
+      ciphers: z
+        .string()
+        .min(1)
+        .default(CIPHERS)
+        .describe("Ciphers offered, best first, as OpenSSL writes them; those of TLS 1.3 start with 'TLS_'"),
+      clientCertificates: z
+        .enum(['off', 'optional', 'required'])
+        .default('off')
+        .describe('Whether clients are asked for a certificate; its common name is the user'),
+      clientAuthorities: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('The file of the authorities whose client certificates count, in PEM, relative to the data directory'),
+      revokedClients: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'The file of their revocation lists, in PEM, one of each authority; a list that has run out makes all its certificates fail',
+        ),
+      warnBefore: duration('30d').describe("How long before its end a certificate is warned of by the event 'certificate.expiring'"),
     })
     .prefault({}),
   limits: z
