@@ -2,8 +2,19 @@ import { constants } from 'node:fs';
 import { readFile, readlink, realpath } from 'node:fs/promises';
 import { HubError } from '#core/api.js';
 import { forGood, type Held, heldDescriptor, heldPath } from './held.js';
-import { errnoOf, notFound, openDescriptor, statDescriptor, statEntry, type Volume, volumeAt } from './io.js';
-import { RecentDirectories, type RecentDirectory } from './recent.js';
+import {
+  type Calls,
+  errnoOf,
+  IMMEDIATE,
+  notFound,
+  openDescriptor,
+  statDescriptor,
+  statEntry,
+  THREADED,
+  type Volume,
+  volumeAt,
+} from './io.js';
+import { RecentDirectories } from './recent.js';
 
 // Linux's O_PATH, which node:fs does not name: a descriptor that stands for an entry and cannot read it.
 const O_PATH = 0o10000000;
@@ -25,6 +36,8 @@ export interface Place {
   readonly above: readonly string[];
   /** Whether a descriptor opened here is described and closed without waiting for any disk or network. */
   readonly quick: boolean;
+  /** How what is here is best reached. */
+  readonly calls: Calls;
   release(): void;
 }
 
@@ -49,7 +62,7 @@ export class Confinement {
   ) {
     this.#closing = [root];
     this.root = forGood(root);
-    this.#recent = new RecentDirectories(this.root, volume.device);
+    this.#recent = new RecentDirectories(this.root, volume.device, volume.isMemory ? IMMEDIATE : THREADED);
   }
 
   /** Holds `root`, a directory. Throws the errno of opening it, or 'unavailable' where /proc is missing. */
@@ -72,11 +85,12 @@ export class Confinement {
     const throughLast = follow && this.followsLinks;
     const kept = this.#kept.get(parentOf(path));
     if (kept) return place(kept, segments.slice(0, -1), nameOf(path));
+    if (!throughLast && segments.length === 1) return this.#inRoot(path);
     const recent = throughLast ? undefined : this.#recent.find(parentOf(path));
     if (recent) {
       // Held before the look: another caller's look may close it meanwhile, and its number then stands for something else.
       const held = recent.take();
-      if (await recent.confirm()) return place(held, recent.above, nameOf(path), this.#isQuick(recent));
+      if (await recent.confirm()) return place(held, recent.above, nameOf(path), this.#traits(recent.onRootDevice));
       held.release();
     }
     const walk: Walk = { pending: segments, above: [], parent: this.root, links: 0 };
@@ -99,13 +113,15 @@ export class Confinement {
    * there counts only when `confirmed` comes to true, so it must be something that can be undone.
    */
   early(path: string): { readonly at: Place; readonly confirmed: Promise<boolean> } | undefined {
+    if (checkedNames(path).length === 1) return { at: this.#inRoot(path), confirmed: Promise.resolve(true) };
     const recent = this.#recent.find(parentOf(path));
-    return recent && { at: place(recent.take(), recent.above, nameOf(path), this.#isQuick(recent)), confirmed: recent.confirm() };
+    if (!recent) return undefined;
+    return { at: place(recent.take(), recent.above, nameOf(path), this.#traits(recent.onRootDevice)), confirmed: recent.confirm() };
   }
 
   /** Whether what is made at a place has no disk to be flushed to. */
-  isMemory({ quick }: Place): boolean {
-    return this.volume.isMemory && quick;
+  isMemory({ calls }: Place): boolean {
+    return calls === IMMEDIATE;
   }
 
   /** To be called when a directory was moved or removed. */
@@ -197,8 +213,14 @@ export class Confinement {
     }
   }
 
-  #isQuick(recent: RecentDirectory): boolean {
-    return this.volume.isLocal && recent.onRootDevice;
+  /** The place of an entry of the root, which is held anyway. */
+  #inRoot(path: string): Place {
+    return place(this.root, [], nameOf(path), this.#traits(true));
+  }
+
+  #traits(onRootDevice: boolean): Traits {
+    if (!onRootDevice || !this.volume.isLocal) return SLOW;
+    return this.volume.isMemory ? MEMORY : LOCAL;
   }
 
   /** Keeps the directory that was walked to for a moment, unless it is the root, which is held anyway. */
@@ -288,8 +310,14 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-function place(parent: Held, above: readonly string[], name: string, quick = false): Place {
-  return { path: `${parent.path}/${name || '.'}`, parent, name, above, quick, release: () => parent.release() };
+type Traits = Pick<Place, 'quick' | 'calls'>;
+
+const SLOW: Traits = { quick: false, calls: THREADED };
+const LOCAL: Traits = { quick: true, calls: THREADED };
+const MEMORY: Traits = { quick: true, calls: IMMEDIATE };
+
+function place(parent: Held, above: readonly string[], name: string, { quick, calls } = SLOW): Place {
+  return { path: `${parent.path}/${name || '.'}`, parent, name, above, quick, calls, release: () => parent.release() };
 }
 
 function names(path: string): string[] {

@@ -2,7 +2,7 @@ import { closeSync, fchmod, fchown, fstatSync, ftruncate, futimes } from 'node:f
 import { promisify } from 'node:util';
 import { type FileAttributes, type FileInfo, HubError, type StorageHandle } from '#core/api.js';
 import { describe } from './info.js';
-import { closeDescriptor, failure, notAFile, readAt, statDescriptor, syncData, writeAllAt, writeAt } from './io.js';
+import { type Calls, closeDescriptor, failure, notAFile, SMALL_BYTES, statDescriptor, syncData } from './io.js';
 
 /** Like fchmod(2). */
 export const changeMode = promisify(fchmod);
@@ -15,30 +15,37 @@ export const SETTABLE_MODE = 0o775;
 
 /** A regular file that is open on the local disk. */
 export class LocalHandle implements StorageHandle {
+  readonly opened?: FileInfo;
+  readonly #calls: Calls;
+  readonly #quick: boolean;
   #open = true;
 
+  /** With `quick` it was opened for reading where closing waits for nothing. */
   constructor(
     private readonly name: string,
     private readonly fd: number,
-    readonly opened?: FileInfo,
-    /** Opened for reading where closing waits for nothing. */
-    private readonly quick = false,
-  ) {}
+    { calls, opened, quick = false }: { readonly calls: Calls; readonly opened?: FileInfo | undefined; readonly quick?: boolean },
+  ) {
+    if (opened) this.opened = opened;
+    this.#calls = calls;
+    this.#quick = quick;
+  }
 
   read(target: Uint8Array, position: number): Promise<number> {
     return this.#use(async fd => {
       // Clients read on until they are told of the end, which costs no trip to the disk threads unless the file has grown.
-      if (this.quick && position >= (this.opened?.size ?? Infinity) && position >= fstatSync(fd).size) return 0;
-      return readAt(fd, target, position);
+      const leftBytes = (this.opened?.size ?? Infinity) - position;
+      if (this.#quick && leftBytes <= 0 && position >= fstatSync(fd).size) return 0;
+      return this.#calls.read(fd, leftBytes <= SMALL_BYTES ? target.subarray(0, SMALL_BYTES) : target, position);
     });
   }
 
   write(data: Uint8Array, position: number): Promise<void> {
-    return this.#use(fd => writeAt(fd, data, position));
+    return this.#use(fd => this.#calls.write(fd, [data], position));
   }
 
   writev(pieces: readonly Uint8Array[], position: number): Promise<void> {
-    return this.#use(fd => writeAllAt(fd, pieces, position));
+    return this.#use(fd => this.#calls.write(fd, pieces, position));
   }
 
   stat(): Promise<FileInfo> {
@@ -73,7 +80,7 @@ export class LocalHandle implements StorageHandle {
 
   close(): Promise<void> {
     return this.#use(async fd => {
-      if (this.quick) return this.closeFlushed();
+      if (this.#quick) return this.closeFlushed();
       this.#open = false;
       return closeDescriptor(fd);
     });

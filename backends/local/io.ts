@@ -31,6 +31,47 @@ export const readAt = (fd: number, target: Uint8Array, position: number): Promis
     fs.read(fd, target, 0, target.length, position, (error, count) => (error ? reject(error) : resolve(count))),
   );
 
+/** The calls that a small file is made of, which are worth doing at once where they wait for nothing. */
+export interface Calls {
+  open(path: string, flags: number, mode?: number): Promise<number>;
+  /** What is at `path` itself; undefined when nothing is. */
+  look(path: string): Promise<fs.BigIntStats | undefined>;
+  /** What is at `path`, through links; undefined when nothing is. */
+  lookThrough(path: string): Promise<fs.BigIntStats | undefined>;
+  rename(from: string, to: string): Promise<void>;
+  read(fd: number, target: Uint8Array, position: number): Promise<number>;
+  /** Writes all of `pieces` one after the other. */
+  write(fd: number, pieces: readonly Uint8Array[], position: number): Promise<void>;
+}
+
+/** By the disk threads, so that a disk or network that is slow stops nobody else. */
+export const THREADED: Calls = {
+  open: openDescriptor,
+  look: path => statEntry(path).catch(absent),
+  lookThrough: path => statEntryFollowing(path).catch(absent),
+  rename: renameEntry,
+  read: readAt,
+  write: (fd, pieces, position) => (pieces.length === 1 ? writeAt(fd, pieces[0]!, position) : writeAllAt(fd, pieces, position)),
+};
+
+/** What is read and written at once; more is better copied by another thread, even in memory. */
+export const SMALL_BYTES = 32 * 1024;
+const STATS = { bigint: true, throwIfNoEntry: false } as const;
+
+/** On this thread, for what is kept in memory: a trip to another thread takes several times as long as the call. */
+export const IMMEDIATE: Calls = {
+  open: async (path, flags, mode = 0) => fs.openSync(path, flags, mode),
+  look: async path => fs.lstatSync(path, STATS),
+  lookThrough: async path => fs.statSync(path, STATS),
+  rename: async (from, to) => fs.renameSync(from, to),
+  read: async (fd, target, position) =>
+    target.length > SMALL_BYTES ? readAt(fd, target, position) : fs.readSync(fd, target, 0, target.length, position),
+  write: async (fd, pieces, position) => {
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > SMALL_BYTES || fs.writevSync(fd, pieces, position) < bytes) return THREADED.write(fd, pieces, position);
+  },
+};
+
 /** Writes all of `data`, however little the system takes at once. */
 export async function writeAt(fd: number, data: Uint8Array, position: number): Promise<void> {
   let done = 0;
@@ -110,6 +151,10 @@ function writeOnce(fd: number, data: Uint8Array, offset: number, position: numbe
 
 function gatherOnce(fd: number, pieces: readonly Uint8Array[], position: number): Promise<number> {
   return new Promise((resolve, reject) => fs.writev(fd, pieces, position, (error, count) => (error ? reject(error) : resolve(count))));
+}
+
+function absent(error: unknown): undefined {
+  if (errnoOf(error) !== 'ENOENT') throw error;
 }
 
 function settle(resolve: () => void, reject: (error: Error) => void): (error: Error | null) => void {

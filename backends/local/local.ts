@@ -18,6 +18,7 @@ import { completed, LocalHandle, needsCurrent, SETTABLE_MODE } from './handle.js
 import type { Held } from './held.js';
 import { describe } from './info.js';
 import {
+  type Calls,
   closeDescriptor,
   copyContent,
   errnoOf,
@@ -88,7 +89,7 @@ export class LocalStorage implements StorageBackend {
     return this.#at(
       path,
       async at => {
-        const info = describe(nameOf(path), await statEntry(at.path));
+        const info = await look(at);
         if (!info || info.type === 'symlink') throw notFound();
         return info;
       },
@@ -100,7 +101,7 @@ export class LocalStorage implements StorageBackend {
     return this.#look(
       path,
       async at => {
-        const info = describe(nameOf(path), await statEntry(at.path));
+        const info = await look(at);
         if (!info) throw notFound();
         return info;
       },
@@ -121,8 +122,8 @@ export class LocalStorage implements StorageBackend {
   }
 
   async open(path: string, flags: OpenFlags): Promise<StorageHandle> {
-    const { fd, opened, quick } = await this.#openStaged(path, flags);
-    return new LocalHandle(nameOf(path), fd, opened, quick && !flags.write);
+    const { fd, opened, quick, calls } = await this.#openStaged(path, flags);
+    return new LocalHandle(nameOf(path), fd, { opened, calls, quick: quick && !flags.write });
   }
 
   mkdir(path: string): Promise<void> {
@@ -318,15 +319,22 @@ interface Regular {
   readonly fd: number;
   readonly opened: FileInfo | undefined;
   readonly quick: boolean;
+  readonly calls: Calls;
+}
+
+async function look({ path, name, calls }: Place): Promise<FileInfo | undefined> {
+  const stats = await calls.look(path);
+  return stats && describe(name, stats);
 }
 
 async function openRegular(at: Place, flags: number): Promise<Regular> {
-  const fd = await openDescriptor(at.path, flags | CAREFULLY, FILE_MODE);
+  const { calls } = at;
+  const fd = await calls.open(at.path, flags | CAREFULLY, FILE_MODE);
   // What was just made is a file; anything else has to be looked at.
-  if (flags & constants.O_EXCL) return { fd, opened: undefined, quick: false };
+  if (flags & constants.O_EXCL) return { fd, opened: undefined, quick: false, calls };
   const stats = at.quick ? fstatSync(fd, { bigint: true }) : await statDescriptor(fd).catch(closing(fd));
   const opened = describe(at.name, stats);
-  if (opened?.type === 'file') return { fd, opened, quick: at.quick };
+  if (opened?.type === 'file') return { fd, opened, quick: at.quick, calls };
   await closeDescriptor(fd);
   throw opened?.type === 'directory' ? new HubError('is-a-directory', 'Is a directory') : notAFile();
 }

@@ -1,5 +1,5 @@
 import type { Held } from './held.js';
-import { statDescriptor, statEntryFollowing } from './io.js';
+import { type Calls, statDescriptor, THREADED } from './io.js';
 
 /** How long a directory stays open after its last use: long enough for a client that sends many files, short enough not to hinder an unmount. */
 const KEEP_MS = 2_000;
@@ -41,10 +41,11 @@ export class RecentDirectories {
   /** Rises when this process moves a directory: a look that began before then tells nothing. */
   #moves = 0;
 
-  /** `device` is the root's. */
+  /** `device` is the root's, and `calls` how what is on it is best reached. */
   constructor(
     private readonly root: Held,
     private readonly device: bigint,
+    private readonly calls: Calls,
   ) {}
 
   find(path: string): RecentDirectory | undefined {
@@ -98,7 +99,8 @@ export class RecentDirectories {
   async #confirm(path: string, kept: Kept): Promise<boolean> {
     const [began, moves] = [performance.now(), this.#moves];
     if (began - kept.confirmedAt < FRESH_MS) return true;
-    const now = await statEntryFollowing(`${this.root.path}${path}`).catch(() => undefined);
+    const calls = kept.dev === this.device ? this.calls : THREADED;
+    const now = await calls.lookThrough(`${this.root.path}${path}`).catch(() => undefined);
     if (now?.ino === kept.ino && now.dev === kept.dev) {
       if (moves === this.#moves) kept.confirmedAt = began;
       return true;

@@ -4,7 +4,7 @@ import type { Confinement, Place } from './confine.js';
 import { changeMode, LocalHandle, SETTABLE_MODE } from './handle.js';
 import type { Held } from './held.js';
 import { describe } from './info.js';
-import { closeDescriptor, errnoOf, failure, openDescriptor, renameEntry, statEntry, syncDescriptor } from './io.js';
+import { closeDescriptor, errnoOf, failure, openDescriptor, syncDescriptor } from './io.js';
 import { moveWithoutReplacing } from './links.js';
 
 const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -48,7 +48,7 @@ export async function resumeUpload(confinement: Confinement, path: string, tempo
   });
   try {
     const existing = await lookAt(target);
-    const fd = await openDescriptor(staging.path, OLD_FILE);
+    const fd = await target.calls.open(staging.path, OLD_FILE);
     return new LocalUpload({ fd, staging, target, temporary, existing, isMemory: confinement.isMemory(target) });
   } catch (error) {
     staging.release();
@@ -65,7 +65,7 @@ async function begin(
   isMemory: boolean,
   confirmed: Promise<boolean> = Promise.resolve(true),
 ): Promise<Begun | undefined> {
-  const [made, seen, right] = await Promise.allSettled([openDescriptor(staging.path, NEW_FILE, FILE_MODE), lookAt(target), confirmed]);
+  const [made, seen, right] = await Promise.allSettled([target.calls.open(staging.path, NEW_FILE, FILE_MODE), lookAt(target), confirmed]);
   if (made.status === 'fulfilled' && seen.status === 'fulfilled' && right.status === 'fulfilled' && right.value) {
     const existing = seen.value;
     if (existing?.type === 'file' && existing.mode !== undefined && existing.mode !== FILE_MODE)
@@ -79,12 +79,8 @@ async function begin(
 }
 
 async function lookAt(target: Place): Promise<FileInfo | undefined> {
-  try {
-    return describe(target.name, await statEntry(target.path));
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const stats = await target.calls.look(target.path);
+  return stats && describe(target.name, stats);
 }
 
 async function discard(fd: number, staging: Place): Promise<void> {
@@ -100,7 +96,7 @@ export class LocalUpload extends LocalHandle implements StagedFile {
   #released = false;
 
   constructor(private readonly begun: Begun) {
-    super(begun.target.name, begun.fd);
+    super(begun.target.name, begun.fd, { calls: begun.target.calls });
     this.temporary = begun.temporary;
     this.existing = begun.existing;
   }
@@ -116,7 +112,7 @@ export class LocalUpload extends LocalHandle implements StagedFile {
     if (this.#flushed) this.closeFlushed();
     else await super.close();
     try {
-      if (replace) await renameEntry(staging.path, target.path);
+      if (replace) await target.calls.rename(staging.path, target.path);
       else await moveWithoutReplacing(staging.path, target.path, 'file');
     } catch (error) {
       throw failure(error);

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, realpath, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { StorageBackend } from '#core/storage/backend.js';
-import { localStorage } from './local-storage.js';
+import { localStorage, MEMORY_FOLDER } from './local-storage.js';
 
 const OPENS = 20_000;
 const CONTROL_LIMIT_MS = 60_000;
@@ -22,26 +23,33 @@ const swap = () => {
 swap();
 `;
 
-for (const links of ['never', 'inside'] as const) {
-  test.serial(`reads nothing from outside in ${OPENS} opens while a directory and a link change places (links: ${links})`, async t => {
-    const { storage, root } = await racing(t, links);
-    const storageRead = (): Promise<string | undefined> => contentOf(storage);
-    const naiveRead = (): Promise<string | undefined> => resolveThenOpen(root);
+for (const [links, where] of [
+  ['never', tmpdir()],
+  ['inside', tmpdir()],
+  ['never', MEMORY_FOLDER],
+] as const) {
+  test.serial(
+    `reads nothing from outside in ${OPENS} opens while a directory and a link change places (links: ${links}, ${where})`,
+    async t => {
+      const { storage, root } = await racing(t, links, where);
+      const storageRead = (): Promise<string | undefined> => contentOf(storage);
+      const naiveRead = (): Promise<string | undefined> => resolveThenOpen(root);
 
-    const seen = await tally(OPENS, storageRead);
-    t.is(seen.outside, 0);
-    t.true(seen.inside > 0, 'the race never let the file be read');
+      const seen = await tally(OPENS, storageRead);
+      t.is(seen.outside, 0);
+      t.true(seen.inside > 0, 'the race never let the file be read');
 
-    const until = Date.now() + CONTROL_LIMIT_MS;
-    let control = { inside: 0, outside: 0, refused: 0 };
-    while (control.outside === 0 && Date.now() < until) control = await tally(1_000, naiveRead);
-    t.true(control.outside > 0, 'resolving first and opening then never escaped: the race does not bite');
-    t.log(`ours ${JSON.stringify(seen)}, the control's last thousand ${JSON.stringify(control)}`);
-  });
+      const until = Date.now() + CONTROL_LIMIT_MS;
+      let control = { inside: 0, outside: 0, refused: 0 };
+      while (control.outside === 0 && Date.now() < until) control = await tally(1_000, naiveRead);
+      t.true(control.outside > 0, 'resolving first and opening then never escaped: the race does not bite');
+      t.log(`ours ${JSON.stringify(seen)}, the control's last thousand ${JSON.stringify(control)}`);
+    },
+  );
 }
 
-async function racing(t: ExecutionContext, links: 'never' | 'inside'): Promise<{ storage: StorageBackend; root: string }> {
-  const { storage, root, outside } = await localStorage(t, { links });
+async function racing(t: ExecutionContext, links: 'never' | 'inside', where?: string): Promise<{ storage: StorageBackend; root: string }> {
+  const { storage, root, outside } = await localStorage(t, { links }, where);
   await mkdir(join(root, 'a'));
   await writeFile(join(root, 'a', 'f.txt'), 'inside');
   await writeFile(join(outside, 'f.txt'), 'outside');

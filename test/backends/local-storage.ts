@@ -14,9 +14,16 @@ export interface LocalFixture {
   readonly outside: string;
 }
 
-/** A local storage in a temporary folder that is removed after the test. */
-export async function localStorage(t: ExecutionContext, options: Partial<LocalOptions> = {}): Promise<LocalFixture> {
-  const base = await realpath(await mkdtemp(join(tmpdir(), 'entrepot-local-')));
+/** Where Linux keeps files in memory. */
+export const MEMORY_FOLDER = '/dev/shm';
+
+/** A local storage in a temporary folder below `parent` that is removed after the test. */
+export async function localStorage(
+  t: ExecutionContext,
+  options: Partial<LocalOptions> = {},
+  parent: string = tmpdir(),
+): Promise<LocalFixture> {
+  const base = await realpath(await mkdtemp(join(parent, 'entrepot-local-')));
   t.teardown(() => rm(base, { recursive: true, force: true }));
   const [root, outside] = [join(base, 'root'), join(base, 'outside')];
   await mkdir(outside);
