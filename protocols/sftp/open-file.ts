@@ -157,8 +157,11 @@ export class OpenFile {
 
   /** The client is lost: gives up what was written, or keeps it to be resumed. Never throws. */
   async abort(reason: string): Promise<void> {
-    // What was answered must be in what is kept: a client that goes on may count from there.
-    if (!this.#failure) for (const run of this.#runs.splice(0)) this.transfer.writev(run.pieces, run.position).catch(() => undefined);
+    // What was answered must be in what is kept, since a client that goes on may count from there; and in order, since what comes after a gap is not kept.
+    if (!this.#failure) {
+      this.flush();
+      if (this.#unwritten) await this.#until(() => !this.#unwritten);
+    }
     this.#failure ??= new HubError('aborted', reason);
     await this.transfer.interrupt(reason);
   }

@@ -7,6 +7,7 @@ import { UserCertificates } from './certificates.js';
 import { Connection, type ConnectionContext } from './connection.js';
 import { HostKeyFiles } from './host-key-files.js';
 import { type HostKey, loadHostKeys } from './host-keys.js';
+import { offeredExchanges } from './key-exchanges.js';
 import type { SftpOptions } from './options.js';
 import { BufferPool } from './reads.js';
 
@@ -113,7 +114,7 @@ export class SftpServer implements ProtocolServer {
       ident: 'Entrepot',
       // Compression before the login would let strangers inflate data, and none of it makes files faster.
       algorithms: {
-        kex: algorithms.kex,
+        kex: offeredExchanges(algorithms.kex),
         cipher: algorithms.ciphers,
         hmac: algorithms.macs,
         compress: ['none'],

@@ -17,7 +17,7 @@ const MTIME = 1_400_000_000;
 type Copy = (from: string, to: string) => Promise<Outcome>;
 
 const script: AcceptScript = {
-  id: '02.4s',
+  id: '02.4.2',
   title: 'scp in both protocols, files and folders in both directions, and checksums',
   async run(report, scale) {
     const hub = await HubProcess.start();

@@ -14,7 +14,7 @@ const SENT_BYTES = 2 * 2 ** 20;
 const RATE_KBITS = 40_000;
 
 const script: AcceptScript = {
-  id: '02.6b',
+  id: '02.6.2',
   title: 'uploads whose client was killed are gone on with by OpenSSH and lftp, and by nobody else',
   async run(report, scale) {
     const dataDirectory = await temporaryFolder('resumed');

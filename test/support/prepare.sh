@@ -13,6 +13,18 @@ need lftp lftp
 need rclone rclone
 need sshfs sshfs
 need git git
+need curl curl
+need psftp putty-tools
+need dbclient dropbear-bin
+need fio fio
+need_python() { # need_python MODULE PACKAGE
+  for python in python3 /usr/bin/python3; do
+    "$python" -W ignore -c "import $1" >/dev/null 2>&1 && return
+  done
+  missing+=("$2")
+}
+need_python paramiko python3-paramiko
+need_python asyncssh python3-asyncssh
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 
