@@ -121,7 +121,7 @@ export class DeliveryRepository {
 
   /** Moves the end of the leases of these claimants to `leaseMs` from now. */
   async renew(claimants: readonly string[], leaseMs: number): Promise<void> {
-    await this.database.atomically([{ sql: RENEW, bindings: [Date.now() + leaseMs, JSON.stringify(claimants)] }]);
+    await this.database.change([{ sql: RENEW, bindings: [Date.now() + leaseMs, JSON.stringify(claimants)] }]);
   }
 
   /** Makes due again what was claimed and whose lease ran out. Resolves to the number. */

@@ -31,6 +31,13 @@ export interface EventRecord {
   readonly proof?: OperationProof | undefined;
 }
 
+/** Pending events whose operations took place. */
+export interface Settlement {
+  readonly ids: readonly string[];
+  /** Whether any of them may have deliveries. */
+  readonly wanted: boolean;
+}
+
 /** An event that waits for its operation, as recovery finds it. */
 export interface PendingRecord {
   readonly event: HubEvent;
@@ -50,6 +57,7 @@ const PENDING_WAIT_MS = 60_000;
 const INSERT_EVENT = 'insert into events (id, type, username, path, time, state, event, proof) values (?, ?, ?, ?, ?, ?, ?, ?)';
 const INSERT_DELIVERIES = `insert into deliveries (id, event_id, target, state, attempt, failures, due_at, created_at)
   select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]'), 'waiting', 0, 0, ?, ? from json_each(?)`;
+const SETTLE_EVENT = "update events set state = 'ready', proof = null where state = 'pending' and id = ?";
 const SETTLE_EVENTS = "update events set state = 'ready', proof = null where state = 'pending' and id in (select value from json_each(?))";
 // Before the events: those that are not pending any more keep their deliveries as they are.
 const SETTLE_DELIVERIES =
@@ -72,7 +80,7 @@ export class EventRepository {
    * Records an event and one delivery a target, in one transaction; resolves when both survive a crash, or when `trx` has them.
    * Without `trx`, the pending events `settled` become ready in the same transaction, as by settle().
    */
-  async record(record: EventRecord, trx?: Knex.Transaction, settled: readonly string[] = []): Promise<void> {
+  async record(record: EventRecord, trx?: Knex.Transaction, settled?: Settlement): Promise<void> {
     const now = Date.now();
     const due = record.proof === undefined ? now : null;
     const row = eventRow(record);
@@ -82,21 +90,21 @@ export class EventRepository {
       if (deliveries.length > 0) await trx('deliveries').insert(deliveries.map(delivery => deliveryRow(row.id, delivery, due, now)));
       return;
     }
-    const statements: Statement[] = settled.length > 0 ? settling(settled) : [];
+    const statements: Statement[] = settled ? settling(settled) : [];
     statements.push({ sql: INSERT_EVENT, bindings: Object.values(row) });
     if (deliveries.length > 0) statements.push({ sql: INSERT_DELIVERIES, bindings: [row.id, due, now, JSON.stringify(deliveries)] });
-    await this.database.atomically(statements);
+    await this.database.change(statements);
   }
 
-  /** Makes pending events ready and their deliveries due. Those that are no longer pending stay as they are. */
-  async settle(ids: readonly string[]): Promise<void> {
-    await this.database.atomically(settling(ids));
+  /** Makes pending events ready, and their deliveries, if any may be `wanted`, due. Those that are no longer pending stay as they are. */
+  async settle(ids: readonly string[], wanted = true): Promise<void> {
+    await this.database.change(settling({ ids, wanted }));
   }
 
   /** Deletes pending events and their deliveries. Those that are no longer pending stay. */
   async drop(ids: readonly string[]): Promise<void> {
     const list = JSON.stringify(ids);
-    await this.database.atomically([
+    await this.database.change([
       { sql: DROP_DELIVERIES, bindings: [list] },
       { sql: DROP_EVENTS, bindings: [list] },
     ]);
@@ -214,15 +222,15 @@ function idBound(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7`;
 }
 
-/** In the order of INSERT_EVENT. */
-function settling(ids: readonly string[]): Statement[] {
+function settling({ ids, wanted }: Settlement): Statement[] {
+  const [only] = ids;
+  if (ids.length === 1 && !wanted) return [{ sql: SETTLE_EVENT, bindings: [only!] }];
   const list = JSON.stringify(ids);
-  return [
-    { sql: SETTLE_DELIVERIES, bindings: [Date.now(), list] },
-    { sql: SETTLE_EVENTS, bindings: [list] },
-  ];
+  const events = { sql: SETTLE_EVENTS, bindings: [list] };
+  return wanted ? [{ sql: SETTLE_DELIVERIES, bindings: [Date.now(), list] }, events] : [events];
 }
 
+/** In the order of INSERT_EVENT. */
 function eventRow({ event, user, path, proof }: EventRecord) {
   return {
     id: event.id,

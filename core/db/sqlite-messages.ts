@@ -19,6 +19,8 @@ export type Binding = string | number | bigint | null | Uint8Array;
 export interface Call {
   readonly id: number;
   readonly statements: readonly Statement[];
+  /** Nobody asks what each statement did: what need not travel between threads costs nothing. */
+  readonly quiet: boolean;
 }
 
 /** From the hub to the thread of a connection. */

@@ -56,9 +56,12 @@ export class SqliteThread {
    * a commit runs, share one commit; one that fails takes none of the others down.
    */
   async atomically(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    const id = ++this.#lastId;
-    if (this.#gathered.push({ id, statements }) === 1) setImmediate(() => this.#sendGathered());
-    return (await this.#expect(id)) as readonly StatementResult[];
+    return (await this.#gather(statements, false)) as readonly StatementResult[];
+  }
+
+  /** The same for those who need not know what each statement did. */
+  async change(statements: readonly Statement[]): Promise<void> {
+    await this.#gather(statements, true);
   }
 
   /** Rolls back what a caller left open. */
@@ -81,6 +84,12 @@ export class SqliteThread {
     await closed;
     this.#worker.ref();
     await ended;
+  }
+
+  #gather(statements: readonly Statement[], quiet: boolean): Promise<Answer['result']> {
+    const id = ++this.#lastId;
+    if (this.#gathered.push({ id, statements, quiet }) === 1) setImmediate(() => this.#sendGathered());
+    return this.#expect(id);
   }
 
   #request(request: Exclude<Request, { kind: 'calls' }>): Promise<Answer['result']> {

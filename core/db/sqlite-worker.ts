@@ -83,7 +83,7 @@ class Connection {
   #commit(calls: readonly Call[]): readonly Answer[] {
     try {
       this.#prepare('BEGIN IMMEDIATE').run();
-      const answers = calls.length === 1 ? [this.#alone(calls[0]!)] : calls.map(call => this.#attempt(call));
+      const answers = calls.length === 1 ? [this.#runAll(calls[0]!)] : calls.map(call => this.#attempt(call));
       this.#prepare('COMMIT').run();
       return answers;
     } catch (error) {
@@ -95,23 +95,25 @@ class Connection {
     }
   }
 
-  /** Runs the only call of a transaction, which its failure undoes as a whole. */
-  #alone({ id, statements }: Call): Answer {
-    return { id, result: statements.map(statement => this.#run(statement)) };
+  /** Throws what a statement throws; the caller undoes what those before it did. */
+  #runAll({ id, statements, quiet }: Call): Answer {
+    if (!quiet) return { id, result: statements.map(statement => this.#run(statement)) };
+    for (const { sql, bindings } of statements) this.#prepare(sql).run(...bindings);
+    return { id };
   }
 
   /** Runs one call so that its failure undoes only itself. Throws when SQLite gave up the whole transaction. */
-  #attempt({ id, statements }: Call): Answer {
+  #attempt(call: Call): Answer {
     this.#prepare('SAVEPOINT attempt').run();
     try {
-      const result = statements.map(statement => this.#run(statement));
+      const answer = this.#runAll(call);
       this.#prepare('RELEASE attempt').run();
-      return { id, result };
+      return answer;
     } catch (error) {
       if (!this.#database.inTransaction) throw error;
       this.#prepare('ROLLBACK TO attempt').run();
       this.#prepare('RELEASE attempt').run();
-      return { id, error: wireError(error) };
+      return { id: call.id, error: wireError(error) };
     }
   }
 

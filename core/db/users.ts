@@ -116,7 +116,7 @@ export class UserRepository {
 
   /** Remembers the time of a login. This is told to nobody, and leaves the version as it is: it changes nothing of what the user may do. */
   async recordLogin(id: string, at: Date): Promise<void> {
-    await this.database.atomically([{ sql: 'UPDATE users SET last_login_at = ? WHERE id = ?', bindings: [at.getTime(), id] }]);
+    await this.database.change([{ sql: 'UPDATE users SET last_login_at = ? WHERE id = ?', bindings: [at.getTime(), id] }]);
   }
 
   /** With his keys and mounts; his files stay. Throws 'not-found'. */

@@ -2,7 +2,7 @@ import { EventEmitter } from 'eventemitter3';
 import type { Knex } from 'knex';
 import { injectable } from 'tsyringe';
 import { Coordinator } from '../cluster/coordinator.js';
-import { type EventRecord, EventRepository } from '../db/events.js';
+import { type EventRecord, EventRepository, type Settlement } from '../db/events.js';
 import { uuidv7 } from '../ids.js';
 import { EventBus, type OperationProof, type PendingEvent } from './bus.js';
 import { factsOf } from './facts.js';
@@ -117,7 +117,7 @@ export class OutboxEventBus extends EventBus {
 
   /** Settles one batch; none of those that wait on a timer begins while another is under way. */
   #write(): Promise<void> {
-    return this.#settleBy(ids => this.events.settle(ids));
+    return this.#settleBy(({ ids, wanted }) => this.events.settle(ids, wanted));
   }
 
   /**
@@ -126,13 +126,14 @@ export class OutboxEventBus extends EventBus {
    */
   #recordWithSettled(record: EventRecord): Promise<void> {
     if (this.#settled.length === 0) return this.events.record(record);
-    return this.#settleBy(ids => this.events.record(record, undefined, ids));
+    return this.#settleBy(settlement => this.events.record(record, undefined, settlement));
   }
 
   /** What fails stays, and is written again later. */
-  async #settleBy(write: (ids: readonly string[]) => Promise<void>): Promise<void> {
+  async #settleBy(write: (settlement: Settlement) => Promise<void>): Promise<void> {
     const batch = this.#settled.splice(0, SETTLE_BATCH);
-    const written = write(batch.map(({ event }) => event.id));
+    const isWanted = batch.some(({ wanted }) => wanted);
+    const written = write({ ids: batch.map(({ event }) => event.id), wanted: isWanted });
     const noted = written.catch(() => undefined);
     this.#writing.add(noted);
     try {
@@ -146,7 +147,7 @@ export class OutboxEventBus extends EventBus {
       this.#writing.delete(noted);
     }
     for (const { event } of batch) this.#emit(event);
-    if (batch.some(({ wanted }) => wanted)) this.#wake();
+    if (isWanted) this.#wake();
     if (this.#settled.length > 0 && !this.#settleTimer) this.#writeSoon(SETTLE_WAIT_MS);
   }
 
