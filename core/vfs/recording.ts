@@ -28,9 +28,16 @@ export interface Operation {
 
 /**
  * Does an operation with its event recorded before and made deliverable after: an acknowledged operation has its event, and
- * an event its operation. Throws what the operation throws, and then no event remains.
+ * an event its operation. Waits for other changes of the same places. Throws what the operation throws, and then no event remains.
  */
 export async function recordOperation(scope: SessionScope, services: VfsServices, operation: Operation): Promise<void> {
+  const { type, location, target } = operation;
+  // A copy takes as long as it takes, and others do not wait for it.
+  if (type === 'file.copied') return record(scope, services, operation).finally(() => target && services.order.note(target));
+  return services.order.change(target ? [location, target] : [location], () => record(scope, services, operation));
+}
+
+async function record(scope: SessionScope, services: VfsServices, operation: Operation): Promise<void> {
   const { type, location, extra, proof } = operation;
   const data = { path: location.path, session: scope.info, storage: location.storage, storagePath: location.storagePath, ...extra };
   const place = { storage: proof.at.storage, path: proof.at.storagePath, before: proof.before };

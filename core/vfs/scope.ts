@@ -5,6 +5,7 @@ import type { Logger } from '../log.js';
 import type { SessionInfo, TransferSnapshot } from '../session-info.js';
 import type { MountTable } from './mounts.js';
 import type { OpenPlaces } from './open-places.js';
+import { PlaceOrder } from './place-order.js';
 import type { Policy } from './policy.js';
 import type { ResumableUploads } from './resume.js';
 import type { Transfer } from './transfer.js';
@@ -13,6 +14,7 @@ import type { Transfer } from './transfer.js';
 export class VfsServices {
   /** Begins the names of this hub's unfinished uploads, so that it sweeps only its own. Set once, when the hub opens. */
   stagingPrefix = 'upload';
+  readonly order = new PlaceOrder();
 
   /** `durable`: whether files and directories are flushed to stable storage before a client hears "done". */
   constructor(

@@ -20,7 +20,7 @@ export async function stageUpload({ backend, storagePath }: Location, prefix: st
   if (backend.stage) return backend.stage(storagePath, prefix);
   const folder = backend.stagingFolder ? await backend.stagingFolder(storagePath) : `/${RESERVED_NAME}`;
   const temporary = `${folder}/${prefix}-${uuidv7()}`;
-  const existing = await entry(backend, storagePath);
+  const existing = await entryOf(backend, storagePath);
   const handle = await backend.open(temporary, NEW_FILE).catch(async (error: unknown) => {
     if (!(error instanceof HubError) || error.code !== 'not-found') throw error;
     await ensureDirectory(backend, folder);
@@ -41,7 +41,7 @@ export function canRestage(backend: StorageBackend): boolean {
 /** Takes an upload up again that stageUpload() began and close() left at `temporary`. Throws 'not-found' when it is gone, and what the backend throws. */
 export async function restageUpload({ backend, storagePath }: Location, temporary: string): Promise<StagedFile> {
   if (backend.restage) return backend.restage(storagePath, temporary);
-  const existing = await entry(backend, storagePath);
+  const existing = await entryOf(backend, storagePath);
   return new RenamedFile(backend, await backend.open(temporary, { read: true, write: true }), temporary, storagePath, existing);
 }
 
@@ -102,7 +102,8 @@ class RenamedFile implements StagedFile {
   }
 }
 
-function entry(backend: StorageBackend, path: string): Promise<FileInfo | undefined> {
+/** What is at `path`, a link as itself; undefined when nothing is. */
+export function entryOf(backend: StorageBackend, path: string): Promise<FileInfo | undefined> {
   return (backend.lstat ? backend.lstat(path) : backend.stat(path)).catch(absent);
 }
 

@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
 import { HubError, toHubError } from '../errors.js';
+import type { EventTypes } from '../events/types.js';
 import { uuidv7 } from '../ids.js';
 import type { TransferSnapshot } from '../session-info.js';
 import type { FileAttributes, FileInfo, OpenFlags, StorageHandle } from '../storage/backend.js';
@@ -9,11 +9,14 @@ import type { Location } from './mounts.js';
 import type { WritePlan } from './opening.js';
 import { nameOf, type VirtualPath } from './path.js';
 import { writePieces } from './pieces.js';
+import type { UploadPlace } from './place-order.js';
 import { Preparation, settleBoth } from './preparation.js';
+import { askPublish } from './publish-guard.js';
 import type { SessionScope, VfsServices } from './scope.js';
-import { uploadContent } from './upload-content.js';
+import { entryOf } from './staging.js';
 
 type StagedPlan = Extract<WritePlan, { kind: 'staged' }>;
+type Outcome = EventTypes['upload.completed'];
 
 /** A file up to this size comes in one write and goes in one read. */
 const SMALL_BYTES = 32 * 1024;
@@ -51,6 +54,7 @@ export class Transfer {
     private readonly handle: StorageHandle,
     private readonly flags: OpenFlags,
     private readonly plan: WritePlan | undefined,
+    private readonly place: UploadPlace | undefined,
   ) {
     this.path = location.path;
     this.#extent = new Extent(plan?.kind === 'staged' ? plan.begunBytes : 0);
@@ -203,7 +207,7 @@ export class Transfer {
       await this.#giveUp(failure.message);
       throw failure;
     } finally {
-      this.scope.remove(this);
+      this.#leave();
     }
   }
 
@@ -220,16 +224,23 @@ export class Transfer {
 
   async #commit(plan: WritePlan): Promise<void> {
     const size = plan.kind === 'direct' ? (await this.handle.stat()).size : this.#extent.end;
-    await this.#askPublish(plan, size);
-    if (plan.kind === 'staged') return this.#commitStaged(plan);
+    const { location, handle, flags } = this;
+    await askPublish(this.scope, this.services, { location, handle, flags, plan, size });
+    await this.place?.change(() => this.#publish(plan, size));
+  }
+
+  async #publish(plan: WritePlan, size: number): Promise<void> {
+    if (plan.kind === 'staged') return this.#publishStaged(plan);
     if (plan.kind === 'direct') {
-      await this.#flush();
-      await this.services.bus.publish('upload.completed', this.#outcome(plan, size));
+      if (this.services.durable) await this.handle.sync?.();
+      await this.#closeHandle();
+      await this.services.bus.publish('upload.completed', this.#outcome(plan.before, size));
       return;
     }
     const { storage, storagePath } = this.location;
-    const proof = { storage, path: storagePath, before: plan.before?.etag ?? (plan.before ? '*' : '') };
-    const pending = await this.services.bus.prepare('upload.completed', this.#outcome(plan, size), proof);
+    const before = await this.#replaced(plan);
+    const proof = { storage, path: storagePath, before: before?.etag ?? (before ? '*' : '') };
+    const pending = await this.services.bus.prepare('upload.completed', this.#outcome(before, size), proof);
     try {
       await this.#closeHandle();
     } catch (error) {
@@ -239,11 +250,12 @@ export class Transfer {
     pending.settle();
   }
 
-  async #commitStaged(plan: StagedPlan): Promise<void> {
+  async #publishStaged(plan: StagedPlan): Promise<void> {
     const early = this.#preparation;
-    if (early && (early.revision !== this.#revision || early.isDropping)) await this.#dropPreparation();
+    // An event that is older than another one of the place would seem to be undone by that.
+    if (early && (early.revision !== this.#revision || early.isDropping || !this.#isAlone)) await this.#dropPreparation();
     const sync = () => (this.services.durable ? plan.staged.sync?.() : undefined);
-    this.#preparation ??= this.#prepare(plan, this.#revision, this.#extent.end, this.#written, sync());
+    this.#preparation ??= this.#prepare(plan, this.#revision, this.#outcome(await this.#replaced(plan), this.#extent.end), sync());
     await this.#preparation.done;
     const replace = plan.mayReplace && this.scope.policy.allows('replace', this.path);
     this.#closed = true;
@@ -260,17 +272,28 @@ export class Transfer {
     await published.settle();
   }
 
-  #prepare(plan: StagedPlan, revision: number, size: number, bytes: number, flushing: Promise<unknown> | undefined): Preparation {
-    const proof = { storage: this.location.storage, path: plan.staged.temporary, before: '*' };
-    return new Preparation(revision, flushing, this.services.bus.prepare('upload.completed', this.#outcome(plan, size, bytes), proof));
+  #prepare({ staged }: StagedPlan, revision: number, outcome: Outcome, flushing: Promise<unknown> | undefined): Preparation {
+    const proof = { storage: this.location.storage, path: staged.temporary, before: '*' };
+    return new Preparation(revision, flushing, this.services.bus.prepare('upload.completed', outcome, proof));
+  }
+
+  /** What the upload replaces: something may have come to its place, or gone, since it was opened. */
+  async #replaced(plan: WritePlan): Promise<FileInfo | undefined> {
+    return this.#isAlone ? plan.before : entryOf(this.location.backend, this.location.storagePath);
+  }
+
+  /** Whether nothing else has happened at the place since the upload was opened. */
+  get #isAlone(): boolean {
+    return this.place?.changes === 0;
   }
 
   /** A small file is most likely complete with its first write: it is flushed and its event recorded while the client makes up its mind. */
   #anticipate(writing: Promise<void>, bytes: number): void {
     const { plan, services } = this;
-    if (plan?.kind !== 'staged' || this.#preparation || this.#busy > 1 || bytes > SMALL_BYTES || services.guards.has('publish')) return;
+    if (plan?.kind !== 'staged' || this.#preparation || this.#busy > 1 || bytes > SMALL_BYTES) return;
+    if (!this.#isAlone || services.guards.has('publish')) return;
     const flushing = services.durable ? writing.then(() => plan.staged.sync?.()) : writing;
-    this.#preparation = this.#prepare(plan, this.#revision + 1, bytes, bytes, flushing);
+    this.#preparation = this.#prepare(plan, this.#revision + 1, this.#outcome(plan.before, bytes, bytes), flushing);
     // A client that goes on for long must not leave an event waiting, which would hold up those who read the log.
     this.#timer = setTimeout(() => void this.#dropPreparation().catch(() => undefined), ANTICIPATION_MS).unref();
   }
@@ -289,41 +312,13 @@ export class Transfer {
     if (this.#preparation === dropped) this.#preparation = undefined;
   }
 
-  #outcome(plan: WritePlan, size: number, bytes = this.#written) {
-    return { ...this.#facts(size, bytes), replaced: plan.before !== undefined };
-  }
-
-  /** Everything written is with the storage, and on its disk where that is promised, when this resolves. */
-  async #flush(): Promise<void> {
-    if (this.services.durable) await this.handle.sync?.();
-    await this.#closeHandle();
+  #outcome(before: FileInfo | undefined, size: number, bytes = this.#written): Outcome {
+    return { ...this.#facts(size, bytes), replaced: before !== undefined };
   }
 
   async #closeHandle(): Promise<void> {
     this.#closed = true;
     await this.handle.close();
-  }
-
-  async #askPublish(plan: WritePlan, size: number): Promise<void> {
-    if (!this.services.guards.has('publish')) return;
-    const { backend, storagePath } = this.location;
-    // What a native plan has written is nowhere to be seen yet.
-    const localPath =
-      plan.kind === 'native' ? undefined : backend.localPath?.(plan.kind === 'staged' ? plan.staged.temporary : storagePath);
-    await this.services.guards.ask('publish', {
-      session: this.scope.info,
-      path: this.path,
-      size,
-      content: () => Readable.from(this.#content()),
-      ...(localPath !== undefined && { localPath }),
-    });
-  }
-
-  async *#content(): AsyncGenerator<Uint8Array> {
-    const { backend, storagePath } = this.location;
-    // A file that is written in place may be open for writing only.
-    const second = this.plan?.kind === 'direct' && !this.flags.read ? await backend.open(storagePath, { read: true }) : undefined;
-    yield* uploadContent(this.handle, second);
   }
 
   async #giveUp(reason: string, interrupted = false): Promise<void> {
@@ -339,7 +334,7 @@ export class Transfer {
     if (this.#keepsTemporary) await this.handle.close().catch(() => undefined);
     else if (!this.#closed) await this.handle.abort();
     // Whoever ends the session waits until the temporary is kept, or gone.
-    this.scope.remove(this);
+    this.#leave();
     const { backend } = this.location;
     if (this.plan?.kind === 'direct' && !this.plan.before) await backend.removeFile?.(this.location.storagePath).catch(() => undefined);
     if ((this.plan && !this.#isChanged && this.#read === 0) || this.#downloaded) return;
@@ -371,6 +366,11 @@ export class Transfer {
       bytes,
       durationMs: Math.round(performance.now() - this.#startedAt),
     };
+  }
+
+  #leave(): void {
+    this.scope.remove(this);
+    this.place?.leave();
   }
 
   #begin(): void {

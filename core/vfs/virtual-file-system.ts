@@ -8,6 +8,7 @@ import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
 import type { Location } from './mounts.js';
 import { type Opened, openForPlan, stagedPlan } from './opening.js';
 import { isWithin, nameOf, parentOf, ROOT, type VirtualPath, virtualPath } from './path.js';
+import type { UploadPlace } from './place-order.js';
 import type { Verb } from './policy.js';
 import { type Operation, recordOperation } from './recording.js';
 import type { SessionScope, VfsServices } from './scope.js';
@@ -354,10 +355,11 @@ export class VirtualFileSystem {
   }
 
   #transfer(location: Location, flags: OpenFlags, open: () => Promise<Opened>): Promise<Transfer> {
-    return this.scope.open(async () => {
+    const opening = async (place?: UploadPlace) => {
       const { handle, plan } = await inStorage(open());
-      return new Transfer(this.scope, this.services, location, handle, flags, plan);
-    });
+      return new Transfer(this.scope, this.services, location, handle, flags, plan, place);
+    };
+    return this.scope.open(() => (flags.write ? this.services.order.begin(location, opening) : opening()));
   }
 
   /** Where a link leads from the place that was asked for to another one, both must allow it. */

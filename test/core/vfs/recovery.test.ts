@@ -137,18 +137,20 @@ test('killed between the event of any other operation and the operation: its eve
       return hangs ? never : pending;
     },
   }));
-  await put(files, '/f', 'x');
-  await files.mkdir('/d');
+  // Each at a place of its own: of one place there is one change at a time.
+  for (const path of ['/f1', '/f2', '/f3', '/f4']) await put(files, path, 'x');
+  for (const path of ['/d1', '/d2']) await files.mkdir(path);
   hangs = true;
   const operations = [
     files.mkdir('/new'),
-    files.removeFile('/f'),
-    files.rename('/f', '/g'),
-    files.copy('/f', '/copy'),
-    files.link('/f', '/link'),
-    files.rename('/d', '/e'),
-    files.removeDirectory('/d'),
+    files.removeFile('/f1'),
+    files.rename('/f2', '/g'),
+    files.copy('/f3', '/copy'),
+    files.link('/f4', '/link'),
+    files.rename('/d1', '/e'),
+    files.removeDirectory('/d2'),
   ].map(work => work.catch(() => undefined));
-  await until(() => prepared === operations.length + 2);
-  t.deepEqual(await restart(), { events: ['upload.completed /f', 'directory.created /d'], temporaries: [], pending: 0 });
+  await until(() => prepared === operations.length + 6);
+  const uploads = ['/f1', '/f2', '/f3', '/f4'].map(path => `upload.completed ${path}`);
+  t.deepEqual(await restart(), { events: [...uploads, 'directory.created /d1', 'directory.created /d2'], temporaries: [], pending: 0 });
 });
