@@ -66,7 +66,8 @@ test.serial('shares commits and leaves the event loop free while every fsync tak
   t.log(`${calls} calls, ${syncs} syncs, loop delay p99 ${p99Ms.toFixed(1)} ms`);
   t.true(syncs >= 12, 'each of twelve rounds has to reach the disk');
   t.true(syncs <= calls / 4, `${syncs} syncs for ${calls} calls`);
-  t.true(p99Ms < 30, `loop delay p99 ${p99Ms} ms`);
+  // A loop that waited for a sync would be as late as that takes; how far below that it is depends on what else the machine does.
+  t.true(p99Ms < 50, `loop delay p99 ${p99Ms} ms`);
 });
 
 test.serial('control: the same disk stops the event loop of a database without a thread', async t => {
