@@ -1,8 +1,7 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type ReadStream, type WriteStream } from 'node:fs';
 import { copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import SftpClient from 'ssh2-sftp-client';
 import { run } from './children.js';
 import type { Account, Clients } from './clients.js';
 import { type ClientMaker, type FileClient, LIMIT_MS, linesOf, succeeded } from './file-client.js';
@@ -30,7 +29,7 @@ export const CLIENT_LIBRARIES: Readonly<Record<string, ClientMaker>> = {
   paramiko: (clients, account) => python(clients, account, 'paramiko'),
   asyncssh: (clients, account) => python(clients, account, 'asyncssh'),
   'ssh2-sftp-client': async (_clients, account) => {
-    const client = new SftpClient();
+    const client = await sftpClient();
     await client.connect({ host: '127.0.0.1', port: account.port, username: account.user, password: account.password ?? '' });
     return {
       put: (local, remote) => client.fastPut(local, remote),
@@ -42,7 +41,7 @@ export const CLIENT_LIBRARIES: Readonly<Record<string, ClientMaker>> = {
       },
       resumeGet: async (remote, local) => {
         const { size } = await stat(local);
-        await client.get(remote, createWriteStream(local, { flags: 'a' }), { readStreamOptions: { start: size } as object });
+        await client.get(remote, createWriteStream(local, { flags: 'a' }), { readStreamOptions: { start: size } });
       },
       list: async folder => (await client.list(folder)).map(({ name }) => name),
       rename: (from, to) => client.posixRename(from, to),
@@ -51,6 +50,28 @@ export const CLIENT_LIBRARIES: Readonly<Record<string, ClientMaker>> = {
     };
   },
 };
+
+/** What is used of the package ssh2-sftp-client. */
+interface SftpClient {
+  connect(options: { host: string; port: number; username: string; password: string }): Promise<unknown>;
+  fastPut(local: string, remote: string): Promise<unknown>;
+  fastGet(remote: string, local: string): Promise<unknown>;
+  append(source: ReadStream, remote: string): Promise<unknown>;
+  get(remote: string, target: WriteStream, options: { readStreamOptions: { start: number } }): Promise<unknown>;
+  stat(remote: string): Promise<{ readonly size: number }>;
+  list(folder: string): Promise<readonly { readonly name: string }[]>;
+  posixRename(from: string, to: string): Promise<unknown>;
+  delete(path: string): Promise<unknown>;
+  end(): Promise<unknown>;
+}
+
+async function sftpClient(): Promise<SftpClient> {
+  const name = 'ssh2-sftp-client';
+  const loaded: { readonly default: new () => SftpClient } = await import(name).catch(() => {
+    throw new Lacking(`the package ${name} is not installed`);
+  });
+  return new loaded.default();
+}
 
 /** A Python library, by the script of its name beside the sources of this module. */
 async function python(clients: Clients, account: Account, library: string): Promise<FileClient> {
