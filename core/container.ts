@@ -1,5 +1,11 @@
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
-import { Authenticators, PasswordAuthenticator, PublicKeyAuthenticator, SshCertificateAuthenticator } from './auth/authenticators.js';
+import {
+  Authenticators,
+  CertificateAuthenticator,
+  PasswordAuthenticator,
+  PublicKeyAuthenticator,
+  SshCertificateAuthenticator,
+} from './auth/authenticators.js';
 import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
 import { Passwords } from './auth/passwords.js';
@@ -26,6 +32,7 @@ import { RuleLoader } from './events/rule-loader.js';
 import { RuleTable } from './events/rules.js';
 import { EventSettings } from './events/settings.js';
 import { SqlEventQueue } from './events/sql-queue.js';
+import { ExpiryWarnings } from './expiry-warnings.js';
 import { ExtensionRegistry } from './extensions/registry.js';
 import { Guards } from './guards.js';
 import type { Logger } from './log.js';
@@ -83,6 +90,10 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   once(Guards, () => new Guards(config.guards.timeout));
   once(Outbound, () => new Outbound({ allow: config.outbound.allow, timeoutMs: config.outbound.timeout }));
   once(Certificates, () => new Certificates({ settings: config.tls, dataDirectory, log }));
+  once(
+    ExpiryWarnings,
+    c => new ExpiryWarnings(c.resolve(Certificates), c.resolve(SettingsRepository), c.resolve(EventBus as InjectionToken<EventBus>)),
+  );
   once(StorageRegistry, c => storageRegistry(c, config, log));
   once(PendingRecovery, c => new PendingRecovery(c.resolve(EventRepository), name => c.resolve(StorageRegistry).backend(name), log));
   once(ResumableUploads, c => resumableUploads(c, config, log));
@@ -104,6 +115,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
       new Authenticators([
         new PublicKeyAuthenticator(c.resolve(UserRepository)),
         new SshCertificateAuthenticator(c.resolve(UserRepository)),
+        new CertificateAuthenticator(c.resolve(UserRepository)),
         new PasswordAuthenticator(c.resolve(UserRepository), c.resolve(Passwords)),
       ]),
   );

@@ -18,6 +18,7 @@ import { EventQueue } from './events/queue.js';
 import { PendingRecovery } from './events/recovery.js';
 import { RuleLoader } from './events/rule-loader.js';
 import { EventSettings } from './events/settings.js';
+import { ExpiryWarnings } from './expiry-warnings.js';
 import { ExtensionRegistry } from './extensions/registry.js';
 import { randomToken } from './ids.js';
 import { createLogger, type Logger } from './log.js';
@@ -48,6 +49,7 @@ export interface Listener extends ListenAddress {
 const PRUNE_INTERVAL_MS = 3_600_000;
 /** Interrupted uploads are removed that long after their time at the latest. */
 const SWEEP_INTERVAL_MS = 300_000;
+const EXPIRY_INTERVAL_MS = 3_600_000;
 /** How long the queue may finish what it runs, once clients are gone. */
 const QUEUE_GRACE_MS = 5_000;
 
@@ -139,6 +141,7 @@ export class Hub {
       this.#schedule();
       await this.get(Certificates).start();
       await this.#listen();
+      await this.get(ExpiryWarnings).run();
     } catch (error) {
       await this.stop(AbortSignal.abort());
       throw error;
@@ -190,6 +193,7 @@ export class Hub {
     const schedule = this.get(Schedule);
     const { keepMs } = this.get(EventSettings);
     schedule.every(PRUNE_INTERVAL_MS, 'prune-events', async () => void (await this.get(EventRepository).prune(Date.now() - keepMs)));
+    schedule.every(EXPIRY_INTERVAL_MS, 'warn-of-certificates', () => this.get(ExpiryWarnings).run());
     const { resume } = this.config.uploads;
     const sweepMs = Math.min(SWEEP_INTERVAL_MS, Math.max(1_000, resume));
     if (resume > 0) schedule.every(sweepMs, 'sweep-uploads', () => this.get(ResumableUploads).sweep());

@@ -30,7 +30,7 @@ const LAYERS: readonly RegExp[] = [
   /^vfs\//,
   /^auth\//,
   /^(protocol\.ts|extensions\/)/,
-  /^(configuration|container|hub|api)\.ts$/,
+  /^(configuration|container|expiry-warnings|hub|api)\.ts$/,
   /^operations\//,
   /^control\.ts$/,
   /^cli\//,

@@ -112,6 +112,19 @@ export class SshCertificateAuthenticator implements Authenticator {
   }
 }
 
+/** Lets in whom a certificate of TLS names as its subject. The protocol has verified it. A name that is given beside it has to be the same. */
+export class CertificateAuthenticator implements Authenticator {
+  readonly name = 'certificate';
+
+  constructor(private readonly users: UserRepository) {}
+
+  async authenticate({ username, credentials }: LoginAttempt): Promise<User | undefined> {
+    const offered = credentials.find(credential => credential.kind === 'certificate');
+    if (!offered || (username !== undefined && username !== offered.commonName)) return undefined;
+    return this.users.findByUsername(offered.commonName);
+  }
+}
+
 /** Whether one of the user's keys is the one whose blob `data` is. */
 export function holdsKey(user: User, data: Uint8Array): boolean {
   const offered = Buffer.from(data).toString('base64');

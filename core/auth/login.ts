@@ -25,6 +25,7 @@ const PROOF_OF: Partial<Record<Credential['kind'], Proof>> = {
   password: 'password',
   'public-key': 'publickey',
   'ssh-certificate': 'publickey',
+  certificate: 'publickey',
 };
 
 /** Lets users in: the order of checks is here, and nowhere else. */
@@ -139,7 +140,7 @@ export class LoginService {
     const hasPassword = username ? await this.users.hasPassword(username) : undefined;
     if (hasPassword === undefined) return 'No such user';
     if (credentials.some(({ kind }) => kind === 'public-key')) return 'The key is not known';
-    if (credentials.some(({ kind }) => kind === 'ssh-certificate')) return 'The certificate is not for this user';
+    if (credentials.some(({ kind }) => kind === 'ssh-certificate' || kind === 'certificate')) return 'The certificate is not for this user';
     return hasPassword ? 'Wrong password' : 'The user has no password';
   }
 }

@@ -166,7 +166,7 @@ async function checkRecords(context: CliContext, options: GlobalOptions): Promis
       result: 'ok',
       detail: hub.live ? `runs, pid ${(await hub.call('hub.status', {})).pid}` : 'does not run; its database opens',
     };
-    return [running, ...(await checkStorages(hub)), ...(await checkHooks(hub))];
+    return [running, ...(await checkStorages(hub)), ...(await checkHooks(hub)), ...(await checkCertificates(hub))];
   });
 }
 
@@ -187,6 +187,11 @@ async function checkHooks(hub: Caller): Promise<readonly Finding[]> {
   const rejected = rows.filter(({ reason }) => reason);
   if (rejected.length === 0) return [{ check: 'hooks', result: 'ok', detail: `${rows.length} in the folder` }];
   return rejected.map(({ file, reason }) => ({ check: `hook ${file}`, result: 'warn', detail: String(reason) }));
+}
+
+async function checkCertificates(hub: Caller): Promise<readonly Finding[]> {
+  const rows = await hub.call('certificates.list', {});
+  return rows.map(({ names, certificate, result, detail }) => ({ check: `certificate ${names[0] ?? certificate}`, result, detail }));
 }
 
 async function guarded(check: string, run: () => Promise<Finding | readonly Finding[]>): Promise<readonly Finding[]> {

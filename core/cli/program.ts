@@ -3,6 +3,7 @@ import { HubError, toHubError } from '../errors.js';
 import { printable } from '../printable.js';
 import { HUB_VERSION } from '../version.js';
 import { addBanCommands } from './bans.js';
+import { addCertificateCommands } from './certificates.js';
 import { addCompletionCommand } from './completion.js';
 import { addConfigCommands } from './config.js';
 import { type CliContext, type GlobalOptions, UsageError } from './context.js';
@@ -29,6 +30,7 @@ const COMMANDS: readonly AddCommands[] = [
   addSessionCommands,
   addBanCommands,
   addHostKeyCommands,
+  addCertificateCommands,
   addConfigCommands,
   addDoctorCommand,
   addVersionCommand,

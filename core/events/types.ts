@@ -38,6 +38,15 @@ export interface EventTypes {
   'directory.deleted': FileEvent;
   'directory.renamed': FileEvent & { readonly target: string };
   'quota.exceeded': FileEvent & { readonly limit: number };
+  /** A certificate of the hub ends soon, or has ended: told once a day. `expires` is RFC 3339; `daysLeft` is under 0 once it has ended. */
+  'certificate.expiring': {
+    readonly names: readonly string[];
+    readonly file: string;
+    /** SHA-256: 'AB:CD:…'. */
+    readonly fingerprint: string;
+    readonly expires: string;
+    readonly daysLeft: number;
+  };
   /** Made by hand, to try a webhook or a hook. */
   'webhook.test': { readonly message: string };
 }
@@ -61,6 +70,7 @@ export const EVENT_TYPES = [
   'directory.deleted',
   'directory.renamed',
   'quota.exceeded',
+  'certificate.expiring',
   'webhook.test',
 ] as const satisfies readonly EventType[];
 

@@ -14,6 +14,7 @@ import { ExtensionRegistry } from '../extensions/registry.js';
 import type { Hub } from '../hub.js';
 import { Outbound } from '../outbound.js';
 import { StorageRegistry } from '../storage/registry.js';
+import { Certificates } from '../tls/certificates.js';
 import { ResumableUploads } from '../vfs/resume.js';
 import type { OperationServices } from './services.js';
 
@@ -35,6 +36,7 @@ export function servicesOf(hub: Hub): OperationServices {
     coordinator: hub.get(Coordinator as InjectionToken<Coordinator>),
     passwords: hub.get(Passwords),
     hostKeys: hub.hostKeys,
+    certificates: hub.get(Certificates),
     bans: hub.get(Defence),
     sessions: hub.get(SessionRegistry),
     outbound: hub.get(Outbound),

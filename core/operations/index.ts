@@ -2,6 +2,7 @@ import type { ZodType, z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { HubError } from '../errors.js';
 import { banOperations } from './bans.js';
+import { certificateOperations } from './certificates.js';
 import { deliveryOperations, eventOperations } from './events.js';
 import { hostKeyOperations } from './host-keys.js';
 import { hubOperations } from './hub.js';
@@ -21,6 +22,7 @@ export const OPERATIONS = {
   ...hubOperations,
   ...banOperations,
   ...hostKeyOperations,
+  ...certificateOperations,
 };
 
 export type OperationName = keyof typeof OPERATIONS;

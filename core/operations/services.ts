@@ -11,6 +11,7 @@ import type { Logger } from '../log.js';
 import type { HostKeyRing, ListenAddress } from '../protocol.js';
 import type { SessionSnapshot } from '../session-info.js';
 import type { StorageRegistry } from '../storage/registry.js';
+import type { Certificates } from '../tls/certificates.js';
 
 /** A bound listener, with the protocol that it speaks. */
 export interface Listener extends ListenAddress {
@@ -46,6 +47,8 @@ export interface OperationServices {
   readonly passwords: { hash(password: string): Promise<string> };
   /** Undefined when no server of the hub has host keys. */
   readonly hostKeys: HostKeyRing | undefined;
+  /** Those of the TLS listeners; read and watched only while the hub serves. */
+  readonly certificates: Certificates;
   /** Those who are turned away; lift() throws 'not-found'. */
   readonly bans: { list(): Promise<readonly Ban[]>; lift(subject: string): Promise<readonly Ban[]> };
   readonly sessions: { list(): Promise<readonly SessionSnapshot[]>; end(id: string, reason: string): Promise<unknown> };

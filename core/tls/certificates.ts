@@ -7,7 +7,7 @@ import type { Logger } from '../log.js';
 import { type ClientAuthorities, readAuthorities, verifiedClient } from './clients.js';
 import { matching } from './names.js';
 import { type CertificatePair, invalidity, type PairFiles, readPair } from './pair.js';
-import { ensureSelfSigned, selfSignedFile } from './self-signed.js';
+import { ensureSelfSigned, isThere, selfSignedFile } from './self-signed.js';
 import { Watched } from './watched.js';
 
 /** What certificates are made of: the section `tls` of the configuration, and where its files are. */
@@ -98,6 +98,12 @@ export class Certificates {
     }
     const path = (file: string) => resolve(this.options.dataDirectory, file);
     return this.#settings.certificates.map(({ certificate, key }) => ({ certificate: path(certificate), key: path(key ?? certificate) }));
+  }
+
+  /** Those of files() that are there, but for configured ones, which are always given. */
+  async existing(): Promise<readonly PairFiles[]> {
+    const files = this.files();
+    return this.isSelfSigned && !(await isThere(files[0]!.certificate)) ? [] : files;
   }
 
   /** The certificates in use, the default one first; empty before start(). `problem` tells why a newer one is not in use. */

@@ -39,6 +39,7 @@ export async function readPair(files: PairFiles): Promise<CertificatePair> {
   const [certificates, keys] = await Promise.all([readText(files.certificate), readText(files.key)]);
   const chain = parseCertificates(certificates, files.certificate);
   const [first] = chain as [X509Certificate];
+  checkSignatures(chain, files.certificate);
   const { key, text } = parseKey(keys, files.key);
   if (!first.checkPrivateKey(key)) throw broken(`The key in ${files.key} is not the one of the certificate in ${files.certificate}`);
   const pair = {
@@ -95,6 +96,15 @@ export async function readText(file: string): Promise<string> {
 /** A date for people: '2027-01-31'. */
 export function day(date: Date): string {
   return date.toISOString().slice(0, 10);
+}
+
+/** Looks at the signatures by those in the chain itself, where the names say that there are some. */
+function checkSignatures(chain: readonly X509Certificate[], file: string): void {
+  for (const [index, certificate] of chain.entries()) {
+    const issuer = [certificate, chain[index + 1]].find(other => other?.subject === certificate.issuer);
+    if (issuer && !certificate.verify(issuer.publicKey))
+      throw broken(`Certificate ${index + 1} of ${chain.length} in ${file} is damaged, or signed by another key than the one after it`);
+  }
 }
 
 function parseKey(text: string, file: string): { readonly key: KeyObject; readonly text: string } {

@@ -1,5 +1,5 @@
 import { createHash, generateKeyPair, randomBytes, sign } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { link, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -86,17 +86,21 @@ export async function writeSelfSigned(file: string, names: readonly string[]): P
 
 /** Makes that file unless it is there; when several processes do so at the same time, the first one's stays. Throws 'unavailable'. */
 export async function ensureSelfSigned(file: string): Promise<void> {
-  const isThere = await readFile(file).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
-  );
-  if (isThere) return;
+  if (await isThere(file)) return;
   const text = await makeSelfSigned({
     names: ownNames(),
     notBefore: new Date(Date.now() - DAY_MS),
     notAfter: new Date(Date.now() + VALID_DAYS * DAY_MS),
   });
   await written(file, text, keepFirst);
+}
+
+/** Whether the file exists, readable or not. */
+export function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
 }
 
 async function written(file: string, text: string, publish: (from: string, to: string) => Promise<void>): Promise<void> {

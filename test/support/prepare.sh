@@ -13,6 +13,7 @@ need lftp lftp
 need rclone rclone
 need sshfs sshfs
 need git git
+need openssl openssl
 need curl curl
 need psftp putty-tools
 need dbclient dropbear-bin

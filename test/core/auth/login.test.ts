@@ -216,3 +216,15 @@ test('a record that cannot be used ends the sessions of its user, and nothing el
   await new Promise(resolve => (alice.signal.aborted ? resolve(undefined) : alice.signal.addEventListener('abort', resolve)));
   t.false(bob.signal.aborted);
 });
+
+test('a certificate of TLS lets in whom its subject names, and nobody else', async t => {
+  const { hub, service, login } = await withUsers(t);
+  const certificate = (commonName: string): Credential => ({ kind: 'certificate', commonName, fingerprint: 'AB:CD' });
+  t.is((await login('alice', [certificate('alice')])).info.user, 'alice');
+  const unnamed = await service.login({ credentials: [certificate('bob')], protocol: 'ftp', remoteAddress: '192.0.2.1' });
+  t.is(unnamed.info.user, 'bob');
+  await t.throwsAsync(login('alice', [certificate('bob')]), { code: 'authentication-failed' });
+  await t.throwsAsync(login('disabled', [certificate('disabled')]), { code: 'authentication-failed' });
+  await t.throwsAsync(login('nobody', [certificate('nobody')]), { code: 'authentication-failed' });
+  t.deepEqual(await reasons(hub), ['The certificate is not for this user', 'The user is disabled', 'No such user']);
+});

@@ -1,83 +1,14 @@
 import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type ConnectionOptions, connect, type TLSSocket, TLSSocket as TlsSocket } from 'node:tls';
-import test, { type ExecutionContext } from 'ava';
+import { connect, createServer, type TLSSocket } from 'node:tls';
+import test from 'ava';
 import { configSchema } from '#core/config/schema.js';
-import { createLogger, type Logger } from '#core/log.js';
+import { createLogger } from '#core/log.js';
 import { Certificates } from '#core/tls/certificates.js';
-import { makeSelfSigned } from '#core/tls/self-signed.js';
-import { temporaryFolder, until } from '../../support/children.js';
-
-const DAY_MS = 86_400_000;
-
-/** A certificate and its key in one text. */
-function pem(names: readonly string[], days = 365, from = -1): Promise<string> {
-  const at = (day: number) => new Date(Date.now() + day * DAY_MS);
-  return makeSelfSigned({ names, notBefore: at(from), notAfter: at(days) });
-}
-
-/** A log whose lines can be looked at. */
-function recordingLog(): { readonly log: Logger; readonly lines: string[] } {
-  const lines: string[] = [];
-  const log = createLogger('silent') as Logger & { child: () => Logger };
-  const record = (details: object, message: string) => void lines.push(`${message} ${JSON.stringify(details)}`);
-  const recording = Object.assign(Object.create(log), { error: record, info: record, warn: record }) as typeof log;
-  recording.child = () => recording;
-  return { log: recording, lines };
-}
-
-interface Setting {
-  readonly certificates: Certificates;
-  readonly directory: string;
-  readonly lines: readonly string[];
-  /** Connects to a listener that speaks TLS with these certificates, and gives the socket once it is secure. */
-  visit(options?: ConnectionOptions): Promise<TLSSocket>;
-  /** Sockets at the server's end. */
-  readonly accepted: TLSSocket[];
-}
-
-/** Certificates out of `files` by name, in use by a listener. */
-async function serve(
-  t: ExecutionContext,
-  files: Readonly<Record<string, string>> = {},
-  tls: Record<string, unknown> = {},
-): Promise<Setting> {
-  const directory = await temporaryFolder('tls');
-  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text, { mode: 0o600 });
-  const listed = Object.keys(files)
-    .filter(name => name.endsWith('.pem'))
-    .map(certificate => ({ certificate }));
-  const { tls: settings } = configSchema.parse({ tls: { certificates: listed, ...tls } });
-  const { log, lines } = recordingLog();
-  const certificates = new Certificates({ settings, dataDirectory: directory, log });
-  await certificates.start();
-  t.teardown(() => certificates.stop());
-  const accepted: TLSSocket[] = [];
-  const server = createServer((socket: Socket) => {
-    const secure = new TlsSocket(socket, { ...certificates.tlsOptions(), isServer: true });
-    secure.on('error', () => socket.destroy());
-    secure.on('data', chunk => secure.write(chunk));
-    accepted.push(secure);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    for (const socket of accepted) socket.destroy();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const visit = async (options: ConnectionOptions = {}) => {
-    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
-    t.teardown(() => socket.destroy());
-    await once(socket, 'secureConnect');
-    return socket;
-  };
-  return { certificates, directory, lines, visit, accepted };
-}
-
-const nameOf = (socket: TLSSocket) => socket.getPeerCertificate().subject.CN;
+import { until } from '../../support/children.js';
+import { nameOf, pem, rsaPem, serve } from './support.js';
 
 test('makes a certificate of its own once, for the owner only, that clients can check', async t => {
   const { directory, certificates, visit } = await serve(t);
@@ -144,4 +75,78 @@ test('a new file is used by those who come after it, and open connections go on'
   t.is(nameOf(open), 'before.example.com');
   t.is(changes, 1);
   stop();
+});
+
+test('a broken file changes nothing, and the log says what is wrong with it', async t => {
+  const { visit, directory, lines, certificates } = await serve(t, { 'a.pem': await pem(['good.example.com']) });
+  const file = join(directory, 'a.pem');
+  const [ec, other] = [await pem(['new.example.com']), await pem(['new.example.com'])];
+  const certificate = ec.slice(0, ec.indexOf('-----BEGIN PRIVATE KEY'));
+  const otherKey = other.slice(other.indexOf('-----BEGIN PRIVATE KEY'));
+  for (const [text, expected] of [
+    ['nothing', /a\.pem holds no certificate in PEM/],
+    [certificate, /a\.pem holds no private key in PEM/],
+    [certificate + otherKey, /key in .*a\.pem is not the one of the certificate/],
+    [ec.replace(/(MII.{20})..../, '$1AAAA'), /Certificate 1 of 1 in .*a\.pem is damaged/],
+    [ec.replace(/MII../, 'MIIAA'), /Certificate 1 of 1 in .*a\.pem is damaged/],
+    [await pem(['new.example.com'], -0.5), /expired on \d{4}-/],
+    [await pem(['new.example.com'], 10, 5), /valid only from \d{4}-/],
+  ] as const) {
+    const before = lines.length;
+    await writeFile(file, text);
+    await until(String(expected), async () => lines.slice(before).some(line => expected.test(line)));
+    t.is(nameOf(await visit()), 'good.example.com');
+    t.regex(certificates.list()[0]!.problem ?? '', expected);
+  }
+  await writeFile(file, await pem(['repaired.example.com']));
+  await until('the repaired file is used', async () => nameOf(await visit()) === 'repaired.example.com');
+  t.is(certificates.list()[0]!.problem, undefined);
+  t.is(lines.filter(line => line.includes('cannot be used')).length, 7, 'each is told once');
+});
+
+test('a file that cannot be used ends the start, with its name; one that has expired does not', async t => {
+  await t.throwsAsync(serve(t, { 'a.pem': 'nothing' }), { code: 'invalid-request', message: /a\.pem holds no certificate/ });
+  await t.throwsAsync(serve(t, {}, { certificates: [{ certificate: 'absent.pem' }] }), {
+    message: /absent\.pem cannot be read: there is no/,
+  });
+  await t.throwsAsync(serve(t, {}, { ciphers: 'ROT13' }), { code: 'invalid-request', message: /settings in tls/ });
+  await t.throwsAsync(serve(t, {}, { clientCertificates: 'required' }), { message: /set tls\.clientAuthorities/ });
+  const { lines, visit } = await serve(t, { 'a.pem': await pem(['old.example.com'], -0.5) });
+  t.is(nameOf(await visit()), 'old.example.com');
+  t.regex(lines.join('\n'), /expired on/);
+});
+
+test('ECDSA and RSA stand side by side, for clients that can only one of them', async t => {
+  const { visit } = await serve(t, { 'a.pem': await pem(['both.example.com']), 'b.pem': await rsaPem('both.example.com') });
+  const limits = { servername: 'both.example.com', maxVersion: 'TLSv1.2' } as const;
+  const bits = async (ciphers: string) => (await visit({ ...limits, ciphers })).getPeerCertificate().bits;
+  t.is(await bits('ECDHE-ECDSA-AES128-GCM-SHA256'), 256);
+  t.is(await bits('ECDHE-RSA-AES128-GCM-SHA256'), 2_048);
+});
+
+test('clients that speak too old a version, or only weak ciphers, are refused', async t => {
+  const { visit } = await serve(t, {}, { minVersion: 'TLSv1.3' });
+  await t.throwsAsync(visit({ maxVersion: 'TLSv1.2' }));
+  t.is((await visit()).getProtocol(), 'TLSv1.3');
+  const { visit: weak } = await serve(t, { 'a.pem': await rsaPem('a') });
+  await t.throwsAsync(weak({ maxVersion: 'TLSv1.2', ciphers: 'AES128-SHA' }), undefined, 'no forward secrecy');
+});
+
+test('a tls.Server that follows shows new certificates', async t => {
+  const { certificates, directory } = await serve(t, { 'a.pem': await pem(['before.example.com']) });
+  const server = createServer(certificates.tlsOptions(), socket => socket.on('error', () => undefined));
+  certificates.follow(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const shown = async () => {
+    const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const name = nameOf(socket);
+    socket.destroy();
+    return name;
+  };
+  t.is(await shown(), 'before.example.com');
+  await writeFile(join(directory, 'a.pem'), await pem(['after.example.com']));
+  await until('the server shows it', async () => (await shown()) === 'after.example.com');
 });
