@@ -34,6 +34,8 @@ export type ServerTlsOptions = TlsOptions &
 const CHECK_MS = 500;
 const TICKET_KEY_BYTES = 48;
 const SESSION_ID_CONTEXT = 'entrepot';
+/** How long a session may be resumed: a control connection of FTP lasts, and each of its data connections resumes it. */
+const SESSION_SECONDS = 24 * 3_600;
 const DEFAULT = '';
 
 /**
@@ -44,7 +46,7 @@ const DEFAULT = '';
 export class Certificates {
   readonly #settings: Config['tls'];
   readonly #log: Logger;
-  readonly #ticketKeys = randomBytes(TICKET_KEY_BYTES);
+  #ticketKeys = randomBytes(TICKET_KEY_BYTES);
   readonly #listeners = new Set<() => void>();
   /** By the certificates in it: names often share one. */
   readonly #contexts = new Map<string, SecureContext>();
@@ -200,6 +202,7 @@ export class Certificates {
       ciphers,
       honorCipherOrder: true,
       sessionIdContext: SESSION_ID_CONTEXT,
+      sessionTimeout: SESSION_SECONDS,
       ticketKeys: this.#ticketKeys,
       ...(clientCertificates !== 'off' && authorities !== undefined && { ca: authorities }),
       ...(clientCertificates !== 'off' && revoked !== undefined && { crl: revoked }),
@@ -232,6 +235,9 @@ export class Certificates {
         this.#log.error({ reason: one.problem }, 'A new certificate cannot be used; what was read before stays in use');
     }
     if (!outcomes.some(({ outcome }) => outcome === 'changed')) return;
+    // A session that is resumed is not checked anew.
+    if (outcomes.some(({ one, outcome }) => one === this.#clients && outcome === 'changed'))
+      this.#ticketKeys = randomBytes(TICKET_KEY_BYTES);
     this.#contexts.clear();
     this.#log.info({ certificates: this.list().map(({ names, notAfter }) => ({ names, notAfter })) }, 'The certificates were replaced');
     for (const listener of this.#listeners) listener();

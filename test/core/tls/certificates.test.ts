@@ -7,7 +7,8 @@ import test from 'ava';
 import { configSchema } from '#core/config/schema.js';
 import { createLogger } from '#core/log.js';
 import { Certificates } from '#core/tls/certificates.js';
-import { until } from '../../support/children.js';
+import { run, until } from '../../support/children.js';
+import { tool } from '../../support/tools.js';
 import { nameOf, pem, rsaPem, serve } from './support.js';
 
 test('makes a certificate of its own once, for the owner only, that clients can check', async t => {
@@ -62,6 +63,13 @@ async function connectOnce(socket: TLSSocket): Promise<Buffer> {
   const [session] = socket.getProtocol() === 'TLSv1.3' ? await once(socket, 'session') : [socket.getSession()];
   return session as Buffer;
 }
+
+test('a session may be resumed for a day, by TLS 1.3 with the fastest cipher', async t => {
+  const { port, visit } = await serve(t);
+  const shown = await run(tool('openssl'), ['s_client', '-connect', `127.0.0.1:${port}`, '-tls1_2'], { input: 'Q\n' });
+  t.regex(shown.stdout, /ticket lifetime hint: 86400/);
+  t.is((await visit()).getCipher().name, 'TLS_AES_128_GCM_SHA256');
+});
 
 test('a new file is used by those who come after it, and open connections go on', async t => {
   const { visit, directory, certificates } = await serve(t, { 'a.pem': await pem(['before.example.com']) });

@@ -80,6 +80,22 @@ test('a revoked certificate does not count, from the moment that the list is rep
   t.is(await arrive(alice), undefined, 'a broken list forgives nobody');
 });
 
+test('a revoked client does not come back by resuming its session', async t => {
+  const { authority, visit, accepted, certificates, directory } = await startAsking(t, 'optional', 'ca.crl');
+  const first = await visit(await authority.issue('alice'));
+  const [session] = (await once(first, 'session')) as [Buffer];
+  const back = async () => {
+    const socket = await visit({ session });
+    socket.write('x');
+    await once(socket, 'data');
+    return { isResumed: socket.isSessionReused(), name: certificates.client(accepted.at(-1)!)?.commonName };
+  };
+  t.deepEqual(await back(), { isResumed: true, name: 'alice' });
+  await writeFile(join(directory, 'ca.crl'), await authority.revoke('alice'));
+  await until('the session is not resumed', async () => !(await back()).isResumed);
+  t.deepEqual(await back(), { isResumed: false, name: undefined });
+});
+
 test('without the setting nobody is asked', async t => {
   const { certificates, accepted, visit } = await serve(t);
   const authority = await Authority.create();

@@ -36,6 +36,7 @@ export interface Setting {
   readonly lines: readonly string[];
   /** Connects to a listener that speaks TLS with these certificates, and gives the socket once it is secure. */
   visit(options?: ConnectionOptions): Promise<TLSSocket>;
+  readonly port: number;
   /** Sockets at the server's end. */
   readonly accepted: TLSSocket[];
 }
@@ -78,7 +79,7 @@ export async function serve(
     await once(socket, 'secureConnect');
     return socket;
   };
-  return { certificates, directory, lines, visit, accepted };
+  return { certificates, directory, lines, visit, accepted, port };
 }
 
 /** The common name that a server showed. */
