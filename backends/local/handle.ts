@@ -36,7 +36,12 @@ export class LocalHandle implements StorageHandle {
       // Clients read on until they are told of the end, which costs no trip to the disk threads unless the file has grown.
       const leftBytes = (this.opened?.size ?? Infinity) - position;
       if (this.#quick && leftBytes <= 0 && position >= fstatSync(fd).size) return 0;
-      return this.#calls.read(fd, leftBytes <= SMALL_BYTES ? target.subarray(0, SMALL_BYTES) : target, position);
+      if (leftBytes > SMALL_BYTES) return this.#calls.read(fd, target, position);
+      const count = await this.#calls.read(fd, target.subarray(0, SMALL_BYTES), position);
+      // It has grown since it was opened.
+      if (count === SMALL_BYTES && target.length > count)
+        return count + (await this.#calls.read(fd, target.subarray(count), position + count));
+      return count;
     });
   }
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { run } from '../support/children.js';
+import { Clients } from '../support/clients.js';
 import { compareWithModel } from '../support/file-model.js';
 import { HubProcess } from '../support/hub-process.js';
 import { RawSftp } from '../support/raw-sftp.js';
+import { tool } from '../support/tools.js';
 import type { AcceptScript } from './script.js';
 
 const PASSWORD = 'correct-horse';
@@ -31,6 +34,17 @@ const script: AcceptScript = {
       };
       await assert.rejects(compareWithModel(client, 2_000, 4, flipped), /differs/);
       client.end();
+    });
+    await report.check('fio finds on sshfs what it has written there', async () => {
+      const fio = tool('fio');
+      const clients = await Clients.create();
+      const { folder, unmount } = await clients.sshfs(login);
+      const sizes = [`--size=${scale === 'full' ? 512 : 64}m`, '--bsrange=512-128k', '--nrfiles=4'];
+      const way = ['--name=verify', `--directory=${folder}`, '--rw=randrw', '--ioengine=psync', '--fallocate=none', '--end_fsync=1'];
+      const verify = ['--verify=crc32c', '--verify_fatal=1', '--verify_backlog=64'];
+      const ran = await run(fio, [...way, ...sizes, ...verify, '--output-format=terse', '--terse-version=3']);
+      await unmount();
+      assert.equal(ran.code, 0, ran.output.slice(-1_000));
     });
     await hub.stop();
   },

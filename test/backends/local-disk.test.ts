@@ -7,7 +7,7 @@ import { openLocalStorage } from '#backends/local/local.js';
 import { createLogger } from '#core/log.js';
 import type { StorageBackend } from '#core/storage/backend.js';
 import { get, namesIn, put, REPLACE, refuses } from '../conformance/storage-case.js';
-import { localStorage } from './local-storage.js';
+import { localStorage, MEMORY_FOLDER } from './local-storage.js';
 
 test('neither lists nor opens named pipes, sockets and devices, and does not wait for them', async t => {
   const { storage, root } = await localStorage(t);
@@ -183,5 +183,18 @@ function unmountAtEnd(t: ExecutionContext, storage: StorageBackend, mounted: str
   t.teardown(async () => {
     await storage.close?.();
     execFileSync('umount', [mounted]);
+  });
+}
+
+for (const parent of process.platform === 'linux' ? [undefined, MEMORY_FOLDER] : [undefined]) {
+  test(`reads all that is asked for of a file that has grown since it was opened (${parent ?? 'on disk'})`, async t => {
+    const { storage } = await localStorage(t, {}, parent);
+    await put(storage, '/file', 'short');
+    const handle = await storage.open('/file', { read: true, write: true });
+    await handle.write(Buffer.alloc(100_000, 'x'), 5);
+    const target = Buffer.alloc(90_000);
+    t.is(await handle.read(target, 0), target.length);
+    t.is(target.toString(), `short${'x'.repeat(target.length - 5)}`);
+    await handle.close();
   });
 }
