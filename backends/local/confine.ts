@@ -124,6 +124,12 @@ export class Confinement {
     return calls === IMMEDIATE;
   }
 
+  /** How what is in a directory that is held is best reached. */
+  async callsIn({ fd }: Held): Promise<Calls> {
+    if (!this.volume.isMemory || fd < 0) return THREADED;
+    return (await statDescriptor(fd)).dev === this.volume.device ? IMMEDIATE : THREADED;
+  }
+
   /** To be called when a directory was moved or removed. */
   moved(): void {
     this.#recent.moved();

@@ -113,7 +113,7 @@ export class LocalStorage implements StorageBackend {
     const held = await this.confinement.hold(path).catch(rethrow);
     const hidden = path === MAIN_STAGING ? FOLDERS_FILE : undefined;
     try {
-      yield* listDirectory(held, hidden);
+      yield* listDirectory(held, await this.confinement.callsIn(held), hidden);
     } catch (error) {
       throw failure(error);
     } finally {
