@@ -6,7 +6,7 @@ import { PACKET, type PacketReader, packet, stringField, uint32Field } from './p
 import { successReply } from './status.js';
 
 /** The reply, now or later; undefined when the request is answered by another way. */
-export type Reply = Buffer | Promise<Buffer> | undefined;
+export type Reply = Buffer | Promise<Buffer | undefined> | undefined;
 
 /** Reads its fields from `fields` at once, then acts. What it throws becomes the STATUS reply. */
 export type Handle = (sftp: RequestContext, id: number, fields: PacketReader) => Reply;

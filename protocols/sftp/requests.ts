@@ -73,8 +73,8 @@ function read(sftp: RequestContext, id: number, fields: PacketReader): Reply {
   const file = openFile(sftp, fields);
   const offset = fields.uint64();
   const length = fields.uint32();
-  if (file.isQuiet) sftp.reads.add(id, file, offset, length);
-  else void file.use(async () => sftp.reads.add(id, file, offset, length));
+  if (!file.isQuiet) return file.use(async () => void sftp.reads.add(id, file, offset, length)).then(() => undefined);
+  sftp.reads.add(id, file, offset, length);
   return undefined;
 }
 

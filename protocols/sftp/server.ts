@@ -110,7 +110,7 @@ export class SftpServer implements ProtocolServer {
   #sshServer(keys: readonly HostKey[]): SshServer {
     const { algorithms, banner, keepAlive } = this.options;
     const config: ServerConfig = {
-      hostKeys: keys.map(key => key.text),
+      hostKeys: offeredKeys(keys),
       ident: 'Entrepot',
       // Compression before the login would let strangers inflate data, and none of it makes files faster.
       algorithms: {
@@ -189,6 +189,16 @@ interface HostKeys {
 
 function fingerprints(keys: readonly HostKey[]): string[] {
   return keys.map(({ fingerprint }) => fingerprint);
+}
+
+/** As ssh2 takes them: an RSA key goes by the names of its SHA-2 signatures, since ssh2 offers SHA-1 beside them for one that goes by its own. */
+function offeredKeys(keys: readonly HostKey[]): NonNullable<ServerConfig['hostKeys']> {
+  return keys.flatMap(({ text }): (string | { readonly key: Buffer })[] => {
+    const key = ssh2.utils.parseKey(text);
+    if (key instanceof Error || key.type !== 'ssh-rsa') return [text];
+    // Keys that are read already are taken too, which the types do not tell.
+    return ['rsa-sha2-512', 'rsa-sha2-256'].map(type => ({ key: Object.assign(Object.create(key), { type }) }));
+  });
 }
 
 /** RSA keys sign with SHA-2 only. */

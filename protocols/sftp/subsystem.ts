@@ -150,7 +150,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
       const reply = row.handle(this, id, new PacketReader(body.subarray(4)));
       if (reply instanceof Promise)
         reply.then(
-          bytes => this.#answer(bytes),
+          bytes => bytes && this.#answer(bytes),
           error => this.#fail(id, error, row.name),
         );
       else if (reply) this.#answer(reply);

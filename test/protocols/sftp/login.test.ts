@@ -3,11 +3,12 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import test from 'ava';
-import ssh2, { type AuthenticationType, Client, type ConnectConfig } from 'ssh2';
+import ssh2, { type AuthenticationType, Client, type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2';
 import { HubError } from '#core/api.js';
 import { SessionRegistry } from '#core/auth/session.js';
 import { stringField } from '#protocols/sftp/packets.js';
 import { FXP, OPEN, RawSftp, string, u64 } from '../../support/raw-sftp.js';
+import { readKexInit } from '../../support/raw-ssh.js';
 import { connect, PASSWORD, startSftp } from './support.js';
 
 const alice = ssh2.utils.generateKeyPairSync('ed25519');
@@ -231,4 +232,15 @@ test('keeps two sessions of one user apart', async t => {
   await hub.event('session.ended');
   t.is((await clients[1].get('/0')).toString(), '0');
   clients[1].cut();
+});
+
+test('offers strict key exchange and no signature with SHA-1, and signs with RSA by SHA-2', async t => {
+  const hub = await startSftp(t);
+  const [kex, hostKeys] = await readKexInit(hub.port('sftp'));
+  t.true(kex?.includes('kex-strict-s-v00@openssh.com'));
+  t.deepEqual(hostKeys, ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'rsa-sha2-512', 'rsa-sha2-256']);
+  const connects = (name: ServerHostKeyAlgorithm) =>
+    logsIn(hub.port('sftp'), { password: PASSWORD, algorithms: { serverHostKey: [name] } });
+  for (const name of ['rsa-sha2-512', 'rsa-sha2-256', 'ecdsa-sha2-nistp256', 'ssh-ed25519'] as const) t.true(await connects(name), name);
+  t.false(await connects('ssh-rsa'));
 });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { ClientChannel } from 'ssh2';
 import { connectSsh, FXP, NO_ATTRS, OPEN, packet, RawSftp, STATUS, string, u32, u64 } from '../../support/raw-sftp.js';
-import { connect, startSftp } from './support.js';
+import { connect, PASSWORD, startSftp } from './support.js';
 
 const CREATE = OPEN.WRITE | OPEN.CREATE | OPEN.TRUNCATE;
 
@@ -220,6 +220,22 @@ test('refuses a WRITE to a file opened for reading, which stays usable', async t
   t.is((await client.request(FXP.WRITE, string(handle), u64(0), string('x'))).code, STATUS.PERMISSION_DENIED);
   t.is((await client.request(FXP.READ, string(handle), u64(0), u32(10))).type, FXP.DATA);
   t.is((await client.close(handle)).code, STATUS.OK);
+});
+
+test('answers a READ that comes right after a WRITE that fails, with the failure', async t => {
+  const { login } = await startSftp(t, {
+    users: { alice: { password: PASSWORD, mounts: [{ path: '/', storage: 'data', directory: '/alice' }] } },
+  });
+  const client = await connect(t, login);
+  const handle = await client.open('/f', OPEN.READ | CREATE);
+  const [written, read] = await Promise.all([
+    client.request(FXP.WRITE, string(handle), u64(2 ** 52), string('beyond what any file may have')),
+    client.request(FXP.READ, string(handle), u64(0), u32(10)),
+  ]);
+  t.is(written.code, STATUS.OK, 'it was taken');
+  t.is(read.code, STATUS.FAILURE);
+  t.not((await client.close(handle)).code, STATUS.OK);
+  t.deepEqual(await client.list('/'), []);
 });
 
 test('ends the channel with status 0 when the client ends it', async t => {
