@@ -106,7 +106,8 @@ async function sendPackets(
   return [answered, dropped, slowest];
 }
 
-async function foreignHandles(login: Login): Promise<string> {
+/** Asks with handles that were never given, closed ones and those of another session: all must be refused. */
+export async function foreignHandles(login: Login): Promise<string> {
   const [owner, thief] = [await RawSftp.connect(login), await RawSftp.connect(login)];
   const open = await owner.open('/bystander.txt', OPEN.READ);
   const closed = await thief.open('/bystander.txt', OPEN.READ);

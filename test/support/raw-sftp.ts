@@ -72,6 +72,8 @@ export class RawSftp {
     private readonly client: Client,
     readonly channel: ClientChannel,
   ) {
+    // Each wait for the end listens for it.
+    for (const emitter of [channel, client]) emitter.setMaxListeners(0);
     channel.on('data', (chunk: Buffer) => this.#read(chunk));
     const gone = (error?: Error) => this.#fail(new Dropped(error?.message ?? 'the server ended the channel'));
     channel.on('error', gone).on('close', () => gone());
