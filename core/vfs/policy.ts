@@ -4,14 +4,15 @@ import { HubError } from '../errors.js';
 import { compileGlob } from '../glob.js';
 import { isWithin, nameOf, parentOf, RESERVED_NAME, ROOT, segmentsOf, type VirtualPath, virtualPath } from './path.js';
 
-/** One right that a verb needs: any of `rights`, at the directory named by `at`. */
+/** One thing that a verb needs: any of `rights` at the directory named by `at`; 'alike': each of them at both parents, or at neither. */
 interface Need {
-  readonly at: 'parent' | 'self' | 'target-parent';
+  readonly at: 'parent' | 'self' | 'target-parent' | 'alike';
   readonly rights: readonly Right[];
 }
 
 const parent = (...rights: Right[]): Need => ({ at: 'parent', rights });
 const target = (...rights: Right[]): Need => ({ at: 'target-parent', rights });
+const alike = (...rights: Right[]): Need => ({ at: 'alike', rights });
 
 /** Everything a client can ask for, and the rights that it takes. The only such table: every protocol comes through it. */
 export const VERBS = {
@@ -28,7 +29,14 @@ export const VERBS = {
   'create-directory': [parent('create-directories')],
   copy: [parent('download'), parent('copy'), target('copy'), target('upload')],
   'copy-over': [parent('download'), parent('copy'), target('copy'), target('overwrite')],
-  link: [parent('create-links'), parent('download'), target('create-links'), target('upload')],
+  link: [
+    parent('create-links'),
+    parent('download'),
+    target('create-links'),
+    target('upload'),
+    // A second name gives all that may be done to the file itself.
+    alike('overwrite', 'chmod', 'chown', 'chtimes'),
+  ],
   symlink: [parent('create-links'), target('create-links')],
   chmod: [parent('chmod')],
   chown: [parent('chown')],
@@ -76,6 +84,7 @@ export class Policy {
   /** Whether the user may do `verb` on `path` (and `to`, where the verb has a target). */
   allows(verb: Verb, path: VirtualPath, to: VirtualPath = path): boolean {
     return VERBS[verb].every(({ at, rights }: Need) => {
+      if (at === 'alike') return this.#agree(rights, parentOf(path), parentOf(to));
       const granted = this.#rightsIn(at === 'self' ? path : parentOf(at === 'parent' ? path : to));
       return rights.some(right => granted.has(right));
     });
@@ -113,6 +122,12 @@ export class Policy {
     const special = [...this.#exact.keys(), ...this.#names.map(({ path }) => path)].some(path => isBelow(path, from) || isBelow(path, to));
     const wild = this.#patterns.some(({ segments }) => [from, to].some(path => mayLieBelow(segments, path)));
     return !special && !wild && this.#namesIn(parentOf(from)) === this.#namesIn(parentOf(to));
+  }
+
+  #agree(rights: readonly Right[], here: VirtualPath, there: VirtualPath): boolean {
+    if (here === there) return true;
+    const [granted, other] = [this.#rightsIn(here), this.#rightsIn(there)];
+    return granted === other || rights.every(right => granted.has(right) === other.has(right));
   }
 
   #rightsIn(directory: VirtualPath): ReadonlySet<Right> {

@@ -3,6 +3,7 @@ import type { FileAttributes, FileInfo, HashAlgorithm, OpenFlags } from '../stor
 import { requireAttributeRights } from './attribute-rights.js';
 import { copyContent, digest } from './content.js';
 import type { DigestRange } from './digest.js';
+import { makeLink, makeSymlink, readLink } from './linking.js';
 import { listDirectory } from './listing.js';
 import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
 import type { Location } from './mounts.js';
@@ -11,6 +12,7 @@ import { isWithin, nameOf, parentOf, ROOT, type VirtualPath, virtualPath } from 
 import type { UploadPlace } from './place-order.js';
 import type { Verb } from './policy.js';
 import { type Operation, recordOperation } from './recording.js';
+import { requireFileNames, requireNoMount, requireVerb } from './requirements.js';
 import type { SessionScope, VfsServices } from './scope.js';
 import { canStage, stageUpload } from './staging.js';
 import { capability, inStorage } from './storage-calls.js';
@@ -157,7 +159,7 @@ export class VirtualFileSystem {
     const source = requireEntry(found);
     if (source.info.type === 'directory' || target.info?.type === 'directory') throw new HubError('is-a-directory', 'Is a directory');
     this.#requireFileNames(source, target);
-    this.#requireNoMount(target);
+    requireNoMount(this.scope, target);
     if (source.location.path === target.location.path) throw new HubError('invalid-request', 'Source and target are the same file');
     if (target.info && !options.overwrite) throw new HubError('already-exists', 'Already exists');
     await this.services.guards.ask('download', { session: this.scope.info, path: source.location.path });
@@ -188,63 +190,22 @@ export class VirtualFileSystem {
     await inStorage(capability(location.backend.setAttributes, 'attributes').call(location.backend, location.storagePath, attributes));
   }
 
-  /** Makes `to` a second name of the file at `from`, in the same storage. */
+  /**
+   * Makes `to` a second name of the file at `from`, in the same storage. Throws 'permission-denied' also where other rights to change
+   * the file hold at one of the two: what must not be changed by one name must not be by the other.
+   */
   async link(from: string, to: string): Promise<void> {
-    const found = await this.#entry(from);
-    const target = await this.#entry(to);
-    this.#require('link', found, target);
-    const source = requireEntry(found);
-    this.#requireFileNames(source, target);
-    this.#requireNoMount(target);
-    if (source.info.type !== 'file') throw new HubError('permission-denied', 'Only a file can have a second name');
-    if (target.info) throw new HubError('already-exists', 'Already exists');
-    if (source.location.backend !== target.location.backend) throw new HubError('unsupported', 'Cannot link between two storages');
-    const link = capability(source.location.backend.link, 'links').bind(source.location.backend);
-    await this.services.guards.ask('upload', { session: this.scope.info, path: target.location.path, replaces: false });
-    await this.#record({
-      type: 'file.linked',
-      location: target.location,
-      extra: { target: source.location.path },
-      proof: { at: target.location, before: '' },
-      operate: () => link(source.location.storagePath, target.location.storagePath),
-    });
+    return makeLink(this.scope, this.services, await this.#entry(from), await this.#entry(to));
   }
 
   /** Makes a symbolic link at `path`. A target outside what its mount shows is refused with 'permission-denied'. */
   async symlink(target: string, path: string): Promise<void> {
-    const found = await this.#entry(path);
-    const { location, info } = found;
-    const goal = virtualPath(target.startsWith('/') ? target : `${parentOf(location.path)}/${target}`);
-    this.scope.policy.require('symlink', location.path, goal);
-    this.scope.policy.require('symlink', found.asked, goal);
-    this.#requireFileNames(found);
-    this.#requireNoMount(found);
-    if (info) throw new HubError('already-exists', 'Already exists');
-    const aim = await locate(this.scope, goal);
-    if (aim.backend !== location.backend || aim.mountPath !== location.mountPath || this.scope.policy.hides(goal))
-      throw new HubError('permission-denied', 'The link would lead out of its storage');
-    const symlink = capability(location.backend.symlink, 'links').bind(location.backend);
-    await this.#record({
-      type: 'file.linked',
-      location,
-      extra: { target: goal },
-      proof: { at: location, before: '' },
-      operate: () => symlink(aim.storagePath, location.storagePath),
-    });
+    return makeSymlink(this.scope, this.services, target, await this.#entry(path));
   }
 
   /** Where the link at `path` leads, as this session sees it. Throws 'not-found' for one that leads out of what it may see. */
   async readlink(path: string): Promise<string> {
-    const found = await this.#entry(path);
-    this.#require('stat', found);
-    const { location, info } = requireEntry(found);
-    this.#requireFileNames(found);
-    if (info.type !== 'symlink') throw new HubError('invalid-request', 'Not a link');
-    const target = await inStorage(capability(location.backend.readlink, 'links').call(location.backend, location.storagePath));
-    const absolute = virtualPath(target.startsWith('/') ? target : `${parentOf(location.storagePath as VirtualPath)}/${target}`);
-    const shown = this.scope.mounts.reveal(location, absolute);
-    if (!shown || this.scope.policy.hides(shown)) throw new HubError('not-found', 'No such file or directory');
-    return target.startsWith('/') ? shown : target;
+    return readLink(this.scope, await this.#entry(path));
   }
 
   /** Digest in lower-case hex, read from the file when the backend does not keep one; of several blocks, one after the other. */
@@ -362,21 +323,12 @@ export class VirtualFileSystem {
     return this.scope.open(() => (flags.write ? this.services.order.begin(location, opening) : opening()));
   }
 
-  /** Where a link leads from the place that was asked for to another one, both must allow it. */
-  #require(verb: Verb, found: FoundEntry, target: FoundEntry = found): void {
-    this.scope.policy.require(verb, found.location.path, target.location.path);
-    this.scope.policy.require(verb, found.asked, target.asked);
+  #require(verb: Verb, found: FoundEntry, target?: FoundEntry): void {
+    requireVerb(this.scope, verb, found, target);
   }
 
   #requireFileNames(...entries: readonly FoundEntry[]): void {
-    for (const { asked, location } of entries) {
-      this.scope.policy.requireFileName(asked);
-      this.scope.policy.requireFileName(location.path);
-    }
-  }
-
-  #requireNoMount({ location }: FoundEntry): void {
-    if (this.scope.mounts.isFixed(location.path)) throw new HubError('permission-denied', 'A mount point cannot be replaced');
+    requireFileNames(this.scope, ...entries);
   }
 
   #requireMovable(from: FoundEntry, to: FoundEntry): void {
@@ -387,7 +339,7 @@ export class VirtualFileSystem {
     if (!isDirectory) this.#requireFileNames(from, to);
     if (isDirectory && mounts.isFixed(source.path)) throw new HubError('permission-denied', 'A mount point cannot be moved');
     if (source.path === target.path) return;
-    this.#requireNoMount(to);
+    requireNoMount(this.scope, to);
     if (!isDirectory) return;
     if (isWithin(target.path, source.path)) throw new HubError('invalid-request', 'A directory cannot be moved into itself');
     if (!policy.sameRules(source.path, target.path)) throw new HubError('permission-denied', 'Other rules hold at the new place, or below');

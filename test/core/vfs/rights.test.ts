@@ -11,7 +11,8 @@ import { startHub, type TestHub } from '../../support/hub.js';
 import { codeOf, names, put } from './support.js';
 
 type Where = 'source' | 'target';
-type Need = readonly [where: Where, ...anyOf: Right[]];
+/** Any of some rights at one place; or each of some at both places, or at neither. */
+type Need = readonly [where: Where | 'alike', ...rights: Right[]];
 type Act = (files: VirtualFileSystem) => Promise<unknown>;
 
 const opened =
@@ -66,6 +67,7 @@ const ORACLE: Record<Verb, readonly [act: Act, ...needs: Need[]]> = {
     ['source', 'download'],
     ['target', 'create-links'],
     ['target', 'upload'],
+    ['alike', 'overwrite', 'chmod', 'chown', 'chtimes'],
   ],
   symlink: [files => files.symlink('/target/f', '/source/new'), ['source', 'create-links'], ['target', 'create-links']],
   chmod: [change({ mode: 0o600 }), ['source', 'chmod']],
@@ -127,7 +129,11 @@ async function compare(t: ExecutionContext, hub: TestHub, name: string, act: Act
   let count = 0;
   for (const { title, rights } of cells()) {
     const files = await filesWith(hub, { '/source': rights.source, '/target': rights.target });
-    const allowed = needs.every(([where, ...anyOf]) => anyOf.some(right => rights[where].includes(right)));
+    const allowed = needs.every(([where, ...which]) =>
+      where === 'alike'
+        ? which.every(right => rights.source.includes(right) === rights.target.includes(right))
+        : which.some(right => rights[where].includes(right)),
+    );
     t.is(await codeOf(act(files)), allowed ? 'done' : 'permission-denied', `${name} with ${title}`);
     count++;
   }
