@@ -174,7 +174,7 @@ export class VirtualFileSystem {
     });
   }
 
-  /** Changes size, times, mode or owner by the user's rights. Throws 'unsupported' where the storage keeps none. */
+  /** Changes size, times, mode or owner by the user's rights; another size is a direct upload, with its guards and its event. Throws 'unsupported' where the storage keeps none. */
   async setAttributes(path: string, attributes: FileAttributes): Promise<void> {
     const wanted = this.#enter(path);
     const found = await (attributes.follow === false ? this.#entry(path) : entryAt(this.scope, wanted));
@@ -185,9 +185,10 @@ export class VirtualFileSystem {
     for (const place of new Set([found.location.path, found.asked])) requireAttributeRights(this.scope, place, attributes);
     const { location, info } = requireEntry(found);
     if (info.type !== 'directory') this.#requireFileNames(found);
-    if (attributes.size !== undefined)
-      await this.services.guards.ask('upload', { session: this.scope.info, path: location.path, replaces: true });
-    await inStorage(capability(location.backend.setAttributes, 'attributes').call(location.backend, location.storagePath, attributes));
+    const { size, ...rest } = attributes;
+    if (size !== undefined) await this.#resize(found, size);
+    if (Object.keys(rest).every(name => name === 'follow')) return;
+    await inStorage(capability(location.backend.setAttributes, 'attributes').call(location.backend, location.storagePath, rest));
   }
 
   /**
@@ -232,6 +233,20 @@ export class VirtualFileSystem {
     const location = await locate(this.scope, this.#enter(path));
     this.scope.policy.require('stat', location.path);
     return inStorage(capability(location.backend.space, 'space').call(location.backend));
+  }
+
+  async #resize(found: FoundEntry, size: number): Promise<void> {
+    const flags = { write: true };
+    await this.#admitWriting(found, flags);
+    const request = { flags, existing: found.info, mayReplace: true, stagingPrefix: this.services.stagingPrefix };
+    const transfer = await this.#transfer(found.location, flags, () => openForPlan(found.location, request));
+    try {
+      await transfer.truncate(size);
+    } catch (error) {
+      await transfer.abort(error);
+      throw error;
+    }
+    await transfer.close();
   }
 
   async #describe(path: string, follow: boolean): Promise<FileInfo> {

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import test from 'ava';
 import { MemoryStorage } from '#backends/memory/index.js';
-import { HubError, type StorageBackend } from '#core/api.js';
+import { defineExtension, HubError, type StorageBackend } from '#core/api.js';
 import { UserRepository } from '#core/db/users.js';
 import { openSession } from '../../support/hub.js';
 import { altered, alteredHandle, codeOf, get, hubOn, names, nativeStorage, put, recorded, recordedTypes, unfinished } from './support.js';
@@ -200,6 +200,46 @@ test('direct: what is written to an existing file is there at once, and its even
   const uploads = (await recorded(hub)).filter(({ type }) => type === 'upload.completed');
   t.like(uploads[1]?.data, { size: 6, bytes: 3, replaced: true });
   t.like(uploads[2]?.data, { size: 6, bytes: 1, replaced: true });
+});
+
+test('another size is an upload of the whole file: its guards are asked and its event is recorded', async t => {
+  const asked: string[] = [];
+  const guarding = defineExtension({
+    name: 'guarding',
+    api: '^1.0.0',
+    register: host => {
+      host.guard('upload', ({ path, replaces }) => void asked.push(`upload ${path} ${replaces}`));
+      host.guard('publish', async ({ path, size, content }) => {
+        asked.push(`publish ${path} ${size} ${Buffer.concat(await content().toArray())}`);
+        if (size === 1) throw new HubError('permission-denied', 'Too short');
+      });
+    },
+  });
+  const hub = await hubOn(t, new MemoryStorage(), { extensions: [guarding] });
+  await put(hub.alice, '/f', 'abcdef');
+  await hub.alice.setAttributes('/f', { size: 3, mode: 0o600 });
+  t.like(await hub.alice.stat('/f'), { size: 3, mode: 0o600 });
+  t.is(await codeOf(hub.alice.setAttributes('/f', { size: 1, mode: 0o640 })), 'permission-denied');
+  t.is((await hub.alice.stat('/f')).mode, 0o600);
+  t.deepEqual(asked.slice(2), ['upload /f true', 'publish /f 3 abc', 'upload /f true', 'publish /f 1 a']);
+  const [, cut, refused] = await recorded(hub);
+  t.is(cut?.type, 'upload.completed');
+  t.like(cut?.data, { path: '/f', size: 3, bytes: 0, replaced: true });
+  t.is(refused?.type, 'upload.failed');
+  t.is(hub.hub.transfers, 0);
+});
+
+test('a size that the storage cannot set is refused, and no event tells of it', async t => {
+  const memory = new MemoryStorage(100);
+  const open: StorageBackend['open'] = async (path, flags) => alteredHandle(await memory.open(path, flags), { truncate: undefined });
+  const hub = await hubOn(t, memory);
+  await put(hub.alice, '/f', 'abc');
+  t.is(await codeOf(hub.alice.setAttributes('/f', { size: 1_000 })), 'unavailable');
+  const fixed = await hubOn(t, altered(memory, { open }));
+  t.is(await codeOf(fixed.alice.setAttributes('/f', { size: 1 })), 'unsupported');
+  t.is(await get(hub.alice, '/f'), 'abc');
+  t.deepEqual(await recordedTypes(hub), ['upload.completed', 'download.completed']);
+  t.deepEqual(await recordedTypes(fixed), []);
 });
 
 test('a file opened to be changed and left as it is makes no event', async t => {
