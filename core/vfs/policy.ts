@@ -4,15 +4,22 @@ import { HubError } from '../errors.js';
 import { compileGlob } from '../glob.js';
 import { isWithin, nameOf, parentOf, RESERVED_NAME, ROOT, segmentsOf, type VirtualPath, virtualPath } from './path.js';
 
-/** One thing that a verb needs: any of `rights` at the directory named by `at`; 'alike': each of them at both parents, or at neither. */
+/**
+ * One thing that a verb needs: any of `rights` at the directory named by `at`; 'alike': each of them at both parents, or at neither;
+ * 'covered': each of them that holds at the target's parent at the other one too.
+ */
 interface Need {
-  readonly at: 'parent' | 'self' | 'target-parent' | 'alike';
+  readonly at: 'parent' | 'self' | 'target-parent' | 'alike' | 'covered';
   readonly rights: readonly Right[];
 }
 
 const parent = (...rights: Right[]): Need => ({ at: 'parent', rights });
 const target = (...rights: Right[]): Need => ({ at: 'target-parent', rights });
 const alike = (...rights: Right[]): Need => ({ at: 'alike', rights });
+const covered = (...rights: Right[]): Need => ({ at: 'covered', rights });
+
+/** What may be done to a file itself: what it is moved for, where the old place forbids it. */
+const TO_FILE = ['download', 'overwrite', 'delete-files', 'chmod', 'chown', 'chtimes'] as const satisfies readonly Right[];
 
 /** Everything a client can ask for, and the rights that it takes. The only such table: every protocol comes through it. */
 export const VERBS = {
@@ -23,8 +30,8 @@ export const VERBS = {
   replace: [parent('overwrite')],
   'remove-file': [parent('delete-files')],
   'remove-directory': [parent('delete-directories')],
-  'rename-file': [parent('rename-files'), target('rename-files')],
-  'rename-directory': [parent('rename-directories'), target('rename-directories')],
+  'rename-file': [parent('rename-files'), target('rename-files'), covered(...TO_FILE)],
+  'rename-directory': [parent('rename-directories'), target('rename-directories'), alike(...RIGHTS)],
   'replace-target': [target('overwrite')],
   'create-directory': [parent('create-directories')],
   copy: [parent('download'), parent('copy'), target('copy'), target('upload')],
@@ -84,7 +91,7 @@ export class Policy {
   /** Whether the user may do `verb` on `path` (and `to`, where the verb has a target). */
   allows(verb: Verb, path: VirtualPath, to: VirtualPath = path): boolean {
     return VERBS[verb].every(({ at, rights }: Need) => {
-      if (at === 'alike') return this.#agree(rights, parentOf(path), parentOf(to));
+      if (at === 'alike' || at === 'covered') return this.#compare(at, rights, parentOf(path), parentOf(to));
       const granted = this.#rightsIn(at === 'self' ? path : parentOf(at === 'parent' ? path : to));
       return rights.some(right => granted.has(right));
     });
@@ -117,17 +124,17 @@ export class Policy {
     throw new HubError('permission-denied', 'This name is not allowed here');
   }
 
-  /** Whether a directory can move from `from` to `to` and stay under the same rules: nothing special lies below either, and names are judged alike. */
+  /** Whether a directory can move from `from` to `to` and stay under the same rules: nothing special lies below either, and names are judged alike. That the rights agree is what 'rename-directory' asks. */
   sameRules(from: VirtualPath, to: VirtualPath): boolean {
     const special = [...this.#exact.keys(), ...this.#names.map(({ path }) => path)].some(path => isBelow(path, from) || isBelow(path, to));
     const wild = this.#patterns.some(({ segments }) => [from, to].some(path => mayLieBelow(segments, path)));
     return !special && !wild && this.#namesIn(parentOf(from)) === this.#namesIn(parentOf(to));
   }
 
-  #agree(rights: readonly Right[], here: VirtualPath, there: VirtualPath): boolean {
+  #compare(how: 'alike' | 'covered', rights: readonly Right[], here: VirtualPath, there: VirtualPath): boolean {
     if (here === there) return true;
     const [granted, other] = [this.#rightsIn(here), this.#rightsIn(there)];
-    return granted === other || rights.every(right => granted.has(right) === other.has(right));
+    return granted === other || rights.every(right => granted.has(right) === other.has(right) || (how === 'covered' && granted.has(right)));
   }
 
   #rightsIn(directory: VirtualPath): ReadonlySet<Right> {

@@ -8,10 +8,11 @@ import { listDirectory } from './listing.js';
 import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
 import type { Location } from './mounts.js';
 import { type Opened, openForPlan, stagedPlan } from './opening.js';
-import { isWithin, nameOf, parentOf, ROOT, type VirtualPath, virtualPath } from './path.js';
+import { nameOf, parentOf, ROOT, type VirtualPath, virtualPath } from './path.js';
 import type { UploadPlace } from './place-order.js';
 import type { Verb } from './policy.js';
 import { type Operation, recordOperation } from './recording.js';
+import { renameEntry } from './renaming.js';
 import { requireFileNames, requireNoMount, requireVerb } from './requirements.js';
 import type { SessionScope, VfsServices } from './scope.js';
 import { canStage, stageUpload } from './staging.js';
@@ -127,28 +128,12 @@ export class VirtualFileSystem {
     });
   }
 
-  /** Moves an entry. Throws 'already-exists' unless `overwrite` allows to replace a file, and 'unsupported' between two storages. */
+  /**
+   * Moves an entry. Throws 'already-exists' unless `overwrite` allows to replace a file, 'unsupported' between two storages, and
+   * 'permission-denied' also where the user would gain rights to a file, or where other rights or names hold for a directory.
+   */
   async rename(from: string, to: string, { overwrite = false }: { readonly overwrite?: boolean } = {}): Promise<void> {
-    const source = await this.#entry(from);
-    const target = await this.#entry(to);
-    this.#requireMovable(source, target);
-    const { location, info } = requireEntry(source);
-    if (location.path !== target.location.path && target.info) {
-      if (!overwrite) throw new HubError('already-exists', 'Already exists');
-      this.#require('replace-target', source, target);
-    }
-    if (location.backend !== target.location.backend) throw new HubError('unsupported', 'Cannot move between two storages');
-    const rename = capability(location.backend.rename, 'renaming').bind(location.backend);
-    await this.services.guards.ask('rename', { session: this.scope.info, path: location.path, target: target.location.path });
-    if (location.path === target.location.path) return;
-    await this.#record({
-      type: info.type === 'directory' ? 'directory.renamed' : 'file.renamed',
-      location,
-      target: target.location,
-      extra: { target: target.location.path },
-      proof: { at: location, before: info.etag ?? '*' },
-      operate: () => rename(location.storagePath, target.location.storagePath, { replace: overwrite }),
-    });
+    return renameEntry(this.scope, this.services, await this.#entry(from), await this.#entry(to), overwrite);
   }
 
   /** Copies a file on the server, also between storages. Throws 'already-exists' unless `overwrite` is set. */
@@ -344,20 +329,6 @@ export class VirtualFileSystem {
 
   #requireFileNames(...entries: readonly FoundEntry[]): void {
     requireFileNames(this.scope, ...entries);
-  }
-
-  #requireMovable(from: FoundEntry, to: FoundEntry): void {
-    const { policy, mounts } = this.scope;
-    const [source, target] = [from.location, to.location];
-    const isDirectory = from.info?.type === 'directory';
-    this.#require(isDirectory ? 'rename-directory' : 'rename-file', from, to);
-    if (!isDirectory) this.#requireFileNames(from, to);
-    if (isDirectory && mounts.isFixed(source.path)) throw new HubError('permission-denied', 'A mount point cannot be moved');
-    if (source.path === target.path) return;
-    requireNoMount(this.scope, to);
-    if (!isDirectory) return;
-    if (isWithin(target.path, source.path)) throw new HubError('invalid-request', 'A directory cannot be moved into itself');
-    if (!policy.sameRules(source.path, target.path)) throw new HubError('permission-denied', 'Other rules hold at the new place, or below');
   }
 
   #record(operation: Operation): Promise<void> {

@@ -11,8 +11,8 @@ import { startHub, type TestHub } from '../../support/hub.js';
 import { codeOf, names, put } from './support.js';
 
 type Where = 'source' | 'target';
-/** Any of some rights at one place; or each of some at both places, or at neither. */
-type Need = readonly [where: Where | 'alike', ...rights: Right[]];
+/** Any of some rights at one place; each of some at both places, or at neither; each of some at the source that holds at the target. */
+type Need = readonly [where: Where | 'alike' | 'covered', ...rights: Right[]];
 type Act = (files: VirtualFileSystem) => Promise<unknown>;
 
 const opened =
@@ -34,17 +34,24 @@ const ORACLE: Record<Verb, readonly [act: Act, ...needs: Need[]]> = {
   replace: [opened('/source/f', upload), ['source', 'overwrite']],
   'remove-file': [files => files.removeFile('/source/f'), ['source', 'delete-files']],
   'remove-directory': [files => files.removeDirectory('/source/d'), ['source', 'delete-directories']],
-  'rename-file': [files => files.rename('/source/f', '/target/new'), ['source', 'rename-files'], ['target', 'rename-files']],
+  'rename-file': [
+    files => files.rename('/source/f', '/target/new'),
+    ['source', 'rename-files'],
+    ['target', 'rename-files'],
+    ['covered', 'download', 'overwrite', 'delete-files', 'chmod', 'chown', 'chtimes'],
+  ],
   'rename-directory': [
     files => files.rename('/source/d', '/target/new'),
     ['source', 'rename-directories'],
     ['target', 'rename-directories'],
+    ['alike', ...RIGHTS],
   ],
   'replace-target': [
     files => files.rename('/source/f', '/target/f', { overwrite: true }),
     ['source', 'rename-files'],
     ['target', 'rename-files'],
     ['target', 'overwrite'],
+    ['covered', 'download', 'overwrite', 'delete-files', 'chmod', 'chown', 'chtimes'],
   ],
   'create-directory': [files => files.mkdir('/source/new'), ['source', 'create-directories']],
   copy: [
@@ -125,15 +132,17 @@ async function filesWith(hub: TestHub, permissions: Permissions): Promise<Virtua
   return files;
 }
 
+function holds([where, ...which]: Need, { source, target }: Cell['rights']): boolean {
+  if (where === 'alike') return which.every(right => source.includes(right) === target.includes(right));
+  if (where === 'covered') return which.every(right => source.includes(right) || !target.includes(right));
+  return which.some(right => (where === 'source' ? source : target).includes(right));
+}
+
 async function compare(t: ExecutionContext, hub: TestHub, name: string, act: Act, needs: readonly Need[]): Promise<number> {
   let count = 0;
   for (const { title, rights } of cells()) {
     const files = await filesWith(hub, { '/source': rights.source, '/target': rights.target });
-    const allowed = needs.every(([where, ...which]) =>
-      where === 'alike'
-        ? which.every(right => rights.source.includes(right) === rights.target.includes(right))
-        : which.some(right => rights[where].includes(right)),
-    );
+    const allowed = needs.every(need => holds(need, rights));
     t.is(await codeOf(act(files)), allowed ? 'done' : 'permission-denied', `${name} with ${title}`);
     count++;
   }
@@ -174,6 +183,17 @@ test('without the right, what is there and what is not are told apart by nothing
       t.is(await codeOf(act(files, name)), 'permission-denied', `${act} ${name}`);
     }
   }
+});
+
+test('what lies in a drop box cannot be moved to where it can be read', async t => {
+  const hub = await startHub(t, { values: { events: { record: [] } } });
+  const drop: Permissions = { '/': ['*'], '/source': ['list', 'upload', 'rename-files', 'rename-directories'] };
+  const files = await filesWith(hub, drop);
+  t.is(await codeOf(files.rename('/source/f', '/f')), 'permission-denied');
+  t.is(await codeOf(files.rename('/source/d', '/d')), 'permission-denied');
+  await files.rename('/source/f', '/source/g');
+  await files.rename('/source/d', '/source/e');
+  await files.rename('/target/f', '/source/f');
 });
 
 test('rights come from the nearest directory that has any, wildcards included', t => {

@@ -1,0 +1,49 @@
+import { HubError } from '../errors.js';
+import { type FoundEntry, requireEntry } from './lookup.js';
+import { isWithin } from './path.js';
+import { recordOperation } from './recording.js';
+import { requireFileNames, requireNoMount, requireVerb } from './requirements.js';
+import type { SessionScope, VfsServices } from './scope.js';
+import { capability } from './storage-calls.js';
+
+/** VirtualFileSystem.rename() of what was found at both paths. */
+export async function renameEntry(
+  scope: SessionScope,
+  services: VfsServices,
+  source: FoundEntry,
+  target: FoundEntry,
+  overwrite: boolean,
+): Promise<void> {
+  requireMovable(scope, source, target);
+  const { location, info } = requireEntry(source);
+  if (location.path !== target.location.path && target.info) {
+    if (!overwrite) throw new HubError('already-exists', 'Already exists');
+    requireVerb(scope, 'replace-target', source, target);
+  }
+  if (location.backend !== target.location.backend) throw new HubError('unsupported', 'Cannot move between two storages');
+  const rename = capability(location.backend.rename, 'renaming').bind(location.backend);
+  await services.guards.ask('rename', { session: scope.info, path: location.path, target: target.location.path });
+  if (location.path === target.location.path) return;
+  await recordOperation(scope, services, {
+    type: info.type === 'directory' ? 'directory.renamed' : 'file.renamed',
+    location,
+    target: target.location,
+    extra: { target: target.location.path },
+    proof: { at: location, before: info.etag ?? '*' },
+    operate: () => rename(location.storagePath, target.location.storagePath, { replace: overwrite }),
+  });
+}
+
+function requireMovable(scope: SessionScope, from: FoundEntry, to: FoundEntry): void {
+  const { policy, mounts } = scope;
+  const [source, target] = [from.location, to.location];
+  const isDirectory = from.info?.type === 'directory';
+  requireVerb(scope, isDirectory ? 'rename-directory' : 'rename-file', from, to);
+  if (!isDirectory) requireFileNames(scope, from, to);
+  if (isDirectory && mounts.isFixed(source.path)) throw new HubError('permission-denied', 'A mount point cannot be moved');
+  if (source.path === target.path) return;
+  requireNoMount(scope, to);
+  if (!isDirectory) return;
+  if (isWithin(target.path, source.path)) throw new HubError('invalid-request', 'A directory cannot be moved into itself');
+  if (!policy.sameRules(source.path, target.path)) throw new HubError('permission-denied', 'Other rules hold at the new place, or below');
+}
