@@ -30,8 +30,13 @@ export async function renameEntry(
     target: target.location,
     extra: { target: target.location.path },
     proof: { at: location, before: info.etag ?? '*' },
-    operate: () => rename(location.storagePath, target.location.storagePath, { replace: overwrite }),
+    // What has come to the place only now must not be replaced without the right.
+    operate: () => rename(location.storagePath, target.location.storagePath, { replace: overwrite && mayReplace(scope, source, target) }),
   });
+}
+
+function mayReplace({ policy }: SessionScope, from: FoundEntry, to: FoundEntry): boolean {
+  return policy.allows('replace-target', from.location.path, to.location.path) && policy.allows('replace-target', from.asked, to.asked);
 }
 
 function requireMovable(scope: SessionScope, from: FoundEntry, to: FoundEntry): void {

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import test from 'ava';
 import { MemoryStorage } from '#backends/memory/index.js';
 import { defineExtension, HubError, type StorageBackend } from '#core/api.js';
-import { UserRepository } from '#core/db/users.js';
+import { RIGHTS, UserRepository } from '#core/db/users.js';
 import { openSession } from '../../support/hub.js';
 import { altered, alteredHandle, codeOf, get, hubOn, names, nativeStorage, put, recorded, recordedTypes, unfinished } from './support.js';
 
@@ -200,6 +200,24 @@ test('direct: what is written to an existing file is there at once, and its even
   const uploads = (await recorded(hub)).filter(({ type }) => type === 'upload.completed');
   t.like(uploads[1]?.data, { size: 6, bytes: 3, replaced: true });
   t.like(uploads[2]?.data, { size: 6, bytes: 1, replaced: true });
+});
+
+test('a rename replaces nothing without the right, also not what appears while its check runs', async t => {
+  const memory = new MemoryStorage();
+  let arrives = async (): Promise<void> => undefined;
+  const slow = defineExtension({ name: 'slow', api: '^1.0.0', register: host => host.guard('rename', () => arrives()) });
+  const home = { mounts: [{ path: '/', storage: 'double', directory: '/' }] };
+  const rights = RIGHTS.filter(right => right !== 'overwrite');
+  const hub = await hubOn(t, memory, { extensions: [slow], users: { bob: { ...home, permissions: { '/': rights } } } });
+  const bob = await hub.files('bob');
+  await put(bob, '/mine', 'of bob');
+  arrives = () => put(hub.alice, '/f', 'of alice');
+  t.is(await codeOf(bob.rename('/mine', '/f', { overwrite: true })), 'already-exists');
+  t.is(await get(hub.alice, '/f'), 'of alice');
+  t.false((await recordedTypes(hub)).includes('file.renamed'));
+  arrives = () => put(hub.alice, '/g', 'of alice');
+  await hub.alice.rename('/mine', '/g', { overwrite: true });
+  t.is(await get(hub.alice, '/g'), 'of bob');
 });
 
 test('another size is an upload of the whole file: its guards are asked and its event is recorded', async t => {
