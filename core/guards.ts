@@ -17,7 +17,8 @@ export interface GuardedActions {
   };
   download: { readonly session: SessionInfo; readonly path: string };
   delete: { readonly session: SessionInfo; readonly path: string };
-  rename: { readonly session: SessionInfo; readonly path: string; readonly target: string };
+  /** One that replaces a file is asked about as an upload to its target too. */
+  rename: { readonly session: SessionInfo; readonly path: string; readonly target: string; readonly replaces: boolean };
 }
 
 /** The name of an action that guards may refuse. */

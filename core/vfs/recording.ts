@@ -13,14 +13,20 @@ type OperationType =
   | 'directory.deleted'
   | 'directory.renamed';
 
+interface Extra {
+  readonly target?: string;
+  readonly size?: number;
+  readonly replaced?: boolean;
+}
+
 /** A change of the storage that is not a transfer. */
 export interface Operation {
   readonly type: OperationType;
   readonly location: Location;
   /** Where it leads, for those with two places. */
   readonly target?: Location;
-  /** What the event says beside the place: the target as the user sees it, the size. */
-  readonly extra?: { readonly target?: string; readonly size?: number };
+  /** What the event says beside the place: the target as the user sees it, the size, whether a file was replaced. */
+  readonly extra?: Extra | (() => Promise<Extra>);
   /** The place at which recovery sees whether it happened, and what is there before: see OperationProof. */
   readonly proof: { readonly at: Location; readonly before: string };
   readonly operate: () => Promise<void>;
@@ -38,7 +44,8 @@ export async function recordOperation(scope: SessionScope, services: VfsServices
 }
 
 async function record(scope: SessionScope, services: VfsServices, operation: Operation): Promise<void> {
-  const { type, location, extra, proof } = operation;
+  const { type, location, proof } = operation;
+  const extra = typeof operation.extra === 'function' ? await operation.extra() : operation.extra;
   const data = { path: location.path, session: scope.info, storage: location.storage, storagePath: location.storagePath, ...extra };
   const place = { storage: proof.at.storage, path: proof.at.storagePath, before: proof.before };
   const pending = await services.bus.prepare(type, data as EventTypes[OperationType], place).catch((error: unknown) => {

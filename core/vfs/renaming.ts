@@ -4,6 +4,7 @@ import { isWithin } from './path.js';
 import { recordOperation } from './recording.js';
 import { requireFileNames, requireNoMount, requireVerb } from './requirements.js';
 import type { SessionScope, VfsServices } from './scope.js';
+import { entryOf } from './staging.js';
 import { capability } from './storage-calls.js';
 
 /** VirtualFileSystem.rename() of what was found at both paths. */
@@ -22,16 +23,23 @@ export async function renameEntry(
   }
   if (location.backend !== target.location.backend) throw new HubError('unsupported', 'Cannot move between two storages');
   const rename = capability(location.backend.rename, 'renaming').bind(location.backend);
-  await services.guards.ask('rename', { session: scope.info, path: location.path, target: target.location.path });
-  if (location.path === target.location.path) return;
+  const path = target.location.path;
+  const isSame = location.path === path;
+  const replaces = !isSame && target.info !== undefined;
+  await services.guards.ask('rename', { session: scope.info, path: location.path, target: path, replaces });
+  if (isSame) return;
+  // Who forbids to replace a file by an upload forbids it also where the upload goes to another name first.
+  if (replaces) await services.guards.ask('upload', { session: scope.info, path, replaces });
+  const { backend, storagePath } = target.location;
+  const isDirectory = info.type === 'directory';
   await recordOperation(scope, services, {
-    type: info.type === 'directory' ? 'directory.renamed' : 'file.renamed',
+    type: isDirectory ? 'directory.renamed' : 'file.renamed',
     location,
     target: target.location,
-    extra: { target: target.location.path },
+    extra: isDirectory ? { target: path } : async () => ({ target: path, replaced: (await entryOf(backend, storagePath)) !== undefined }),
     proof: { at: location, before: info.etag ?? '*' },
     // What has come to the place only now must not be replaced without the right.
-    operate: () => rename(location.storagePath, target.location.storagePath, { replace: overwrite && mayReplace(scope, source, target) }),
+    operate: () => rename(location.storagePath, storagePath, { replace: overwrite && mayReplace(scope, source, target) }),
   });
 }
 

@@ -220,6 +220,32 @@ test('a rename replaces nothing without the right, also not what appears while i
   t.is(await get(hub.alice, '/g'), 'of bob');
 });
 
+test('a rename that replaces a file says so to its checks and in its event, and is checked as an upload', async t => {
+  const asked: string[] = [];
+  const keeping = defineExtension({
+    name: 'keeping',
+    api: '^1.0.0',
+    register: host => {
+      host.guard('rename', ({ target, replaces }) => void asked.push(`rename ${target} ${replaces}`));
+      host.guard('upload', ({ path, replaces }) => {
+        if (replaces) throw new HubError('permission-denied', `${path} is kept`);
+      });
+    },
+  });
+  const hub = await hubOn(t, new MemoryStorage(), { extensions: [keeping] });
+  for (const path of ['/kept', '/x.tmp']) await put(hub.alice, path, path);
+  await t.throwsAsync(hub.alice.rename('/x.tmp', '/kept', { overwrite: true }), { message: '/kept is kept' });
+  await hub.alice.rename('/x.tmp', '/x.tmp', { overwrite: true });
+  await hub.alice.rename('/x.tmp', '/x', { overwrite: true });
+  t.is(await get(hub.alice, '/kept'), '/kept');
+  t.deepEqual(asked, ['rename /kept true', 'rename /x.tmp false', 'rename /x false']);
+  const free = await hubOn(t, new MemoryStorage());
+  for (const path of ['/old', '/new']) await put(free.alice, path, path);
+  await free.alice.rename('/new', '/old', { overwrite: true });
+  t.like((await free.event('file.renamed')).data, { path: '/new', target: '/old', replaced: true });
+  t.is((await hub.event('file.renamed')).data.replaced, false);
+});
+
 test('another size is an upload of the whole file: its guards are asked and its event is recorded', async t => {
   const asked: string[] = [];
   const guarding = defineExtension({
