@@ -120,7 +120,7 @@ async function sshfs({ hub, clients, account, names, local }: Trip): Promise<str
 }
 
 async function traces({ hub, names }: Trip): Promise<string> {
-  const events = await listEvents(hub, 'upload.completed');
+  const events = await listEvents(hub, 'upload.completed', '/openssh');
   const paths = new Set(events.map(({ data }) => data.path));
   assert.deepEqual(
     names.filter(name => !paths.has(`/openssh/${name}`)),

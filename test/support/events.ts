@@ -19,9 +19,10 @@ export interface ShownDelivery {
   }[];
 }
 
-/** The events of a type that are in the log, as `events list --json` tells them, up to the thousand newest. */
-export async function listEvents(hub: HubProcess, type: string): Promise<CloudEvent[]> {
-  const { items } = await hub.json<{ readonly items: CloudEvent[] }>(['events', 'list', '--type', type, '--limit', '1000']);
+/** The events of a type that are in the log at `path` and below, as `events list --json` tells them, up to the thousand newest. */
+export async function listEvents(hub: HubProcess, type: string, path = '/'): Promise<CloudEvent[]> {
+  const filter = ['--type', type, '--path', path];
+  const { items } = await hub.json<{ readonly items: CloudEvent[] }>(['events', 'list', ...filter, '--limit', '1000']);
   return items;
 }
 
