@@ -38,7 +38,11 @@ interface Seen {
   refused: number;
 }
 
-async function raced(folder: string, look: () => Promise<Seen>): Promise<Seen> {
+/**
+ * Runs `look` while a process swaps the directory 'a' of `folder`, with a file 'f.txt' that holds 'inside', and a link to a directory
+ * outside, which `look` is given, with one that holds 'outside'.
+ */
+export async function raced<T>(folder: string, look: (outside: string) => Promise<T>): Promise<T> {
   const outside = await temporaryFolder('outside');
   await writeFile(join(outside, 'f.txt'), 'outside');
   await mkdir(join(folder, 'a'), { recursive: true });
@@ -46,7 +50,7 @@ async function raced(folder: string, look: () => Promise<Seen>): Promise<Seen> {
   await symlink(outside, join(folder, 'link'));
   const racer = start(process.execPath, ['-e', RACER, folder], { stdio: 'ignore' });
   try {
-    return await look();
+    return await look(outside);
   } finally {
     await end(racer);
   }
