@@ -82,12 +82,10 @@ export class LoginService {
       throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
     if (this.defence.isUserBanned(attempt.username ?? '') && attempt.credentials.some(({ kind }) => GUESSABLE.has(kind)))
       throw new HubError('authentication-failed', 'Too many failed logins of this user');
-    const recognised = await this.authenticators.recognise(attempt);
-    if (!recognised) throw new HubError('authentication-failed', await this.#explain(attempt));
-    const { user } = recognised;
+    const { user, method } = await this.#recognise(attempt);
     const refusal = refusalOf(user, attempt);
     if (refusal !== undefined) throw new HubError('authentication-failed', refusal);
-    const method = user.methods.length === 0 ? recognised.method : await this.#provenMethod(user, attempt);
+    if (user.methods.length > 0) requireMethod(user, method);
     await this.guards.ask('login', { user: user.username, protocol, remoteAddress });
     const session = await this.sessions.create(user, { protocol, remoteAddress, tls: attempt.tls ?? true });
     try {
@@ -102,22 +100,32 @@ export class LoginService {
     return session;
   }
 
-  /** Which of the user's methods the credentials fulfil. Throws ProofRequired when they are the beginning of one. */
-  async #provenMethod(user: User, attempt: LoginAttempt): Promise<string> {
-    const proven: string[] = [];
+  /** Whom the credentials are of, each verified once; `method` names all of them for a user with methods, else the authenticator. */
+  async #recognise(attempt: LoginAttempt): Promise<{ readonly user: User; readonly method: string }> {
+    const named = attempt.username ? await this.users.findByUsername(attempt.username) : undefined;
+    if (named && named.methods.length > 0) return this.#recogniseEach(named, attempt);
+    const recognised = await this.authenticators.recognise(attempt);
+    if (!recognised) throw new HubError('authentication-failed', await this.#explain(attempt));
+    const { user } = recognised;
+    // He is known by his credential alone, or was given methods just now.
+    return user.methods.length > 0 ? this.#recogniseEach(user, attempt) : recognised;
+  }
+
+  /** Credentials that are of no use are verified all the same, and whatever comes of it they are refused: a guess learns nothing, not from the time either. */
+  async #recogniseEach(user: User, attempt: LoginAttempt): Promise<{ readonly user: User; readonly method: string }> {
+    const method = attempt.credentials.map(({ kind }) => PROOF_OF[kind] ?? kind).join('+');
+    const useful = user.methods.some(wanted => wanted === method || wanted.startsWith(`${method}+`));
+    const refused: Credential[] = [];
+    let latest = user;
     for (const credential of attempt.credentials) {
-      const recognised = await this.authenticators.recognise({ ...attempt, credentials: [credential] });
-      if (recognised?.user.id !== user.id)
-        throw new HubError('authentication-failed', await this.#explain({ ...attempt, credentials: [credential] }));
-      proven.push(PROOF_OF[credential.kind] ?? credential.kind);
+      const verified = this.authenticators.recognise({ ...attempt, credentials: [credential] });
+      const recognised = await (useful ? verified : verified.catch(() => undefined));
+      if (recognised?.user.id === user.id) latest = recognised.user;
+      else refused.push(credential);
     }
-    const method = proven.join('+');
-    if (user.methods.includes(method)) return method;
-    const next = user.methods
-      .filter(wanted => wanted.startsWith(`${method}+`))
-      .map(wanted => wanted.split('+')[proven.length] as NextProof);
-    if (next.length > 0) throw new ProofRequired([...new Set(next)]);
-    throw new HubError('authentication-failed', `The user logs in by ${user.methods.join(' or ')}, not by ${method}`);
+    if (!useful) throw new HubError('authentication-failed', notAMethod(user, method));
+    if (refused.length > 0) throw new HubError('authentication-failed', await this.#explain({ ...attempt, credentials: refused }));
+    return { user: latest, method };
   }
 
   async #refused(attempt: LoginAttempt, failure: HubError): Promise<void> {
@@ -143,6 +151,20 @@ export class LoginService {
     if (credentials.some(({ kind }) => kind === 'ssh-certificate' || kind === 'certificate')) return 'The certificate is not for this user';
     return hasPassword ? 'Wrong password' : 'The user has no password';
   }
+}
+
+/** Throws ProofRequired when `method` is the beginning of one of the user's, 'authentication-failed' when it is none of them. */
+function requireMethod({ methods }: Pick<User, 'methods'>, method: string): void {
+  if (methods.includes(method)) return;
+  const next = methods
+    .filter(wanted => wanted.startsWith(`${method}+`))
+    .map(wanted => wanted.slice(method.length + 1).split('+')[0] as NextProof);
+  if (next.length > 0) throw new ProofRequired([...new Set(next)]);
+  throw new HubError('authentication-failed', notAMethod({ methods }, method));
+}
+
+function notAMethod({ methods }: Pick<User, 'methods'>, method: string): string {
+  return `The user logs in by ${methods.join(' or ')}, not by ${method}`;
 }
 
 function mayUse(user: User, proof: Proof): boolean {

@@ -67,7 +67,8 @@ test('whatever the reason, the client hears the same, and the operator the reaso
   t.deepEqual(await hub.hub.get(SessionRegistry).list(), []);
 });
 
-test('a hash is computed for every password, whether there is such a user or not', async t => {
+/** Users whose passwords are hashed under the eyes of `hashes()`. */
+async function withCountedHashes(t: ExecutionContext, options: TestHubOptions = {}) {
   let count = 0;
   class Counted extends Passwords {
     override verify(kept: string | undefined, offered: string): Promise<boolean> {
@@ -75,9 +76,44 @@ test('a hash is computed for every password, whether there is such a user or not
       return super.verify(kept, offered);
     }
   }
-  const { login } = await withUsers(t, { configure: container => void container.registerSingleton(Passwords, Counted) });
+  const users = await withUsers(t, { ...options, configure: container => void container.registerSingleton(Passwords, Counted) });
+  return { ...users, hashes: () => count };
+}
+
+test('a hash is computed for every password, whether there is such a user or not', async t => {
+  const { login, hashes } = await withCountedHashes(t);
   for (const user of ['nobody', 'alice', 'nopassword', 'disabled', '']) await login(user, [password('wrong')]).catch(() => undefined);
-  t.is(count, 4, 'one for each name that was given');
+  t.is(hashes(), 4, 'one for each name that was given');
+});
+
+test('a password that is no use without the key is hashed once, right or wrong, and neither log nor client tells which', async t => {
+  const both = { password: 'right', keys: [keyOf(5)] };
+  const { hub, login, hashes } = await withCountedHashes(t, {
+    users: { both: { ...both, methods: ['publickey+password'] }, keyonly: { ...both, methods: ['publickey'] } },
+  });
+  for (const user of ['both', 'keyonly']) {
+    for (const guess of ['wrong', 'right']) {
+      const before = hashes();
+      await t.throwsAsync(login(user, [password(guess)]), { code: 'authentication-failed', message: 'Login failed' });
+      t.is(hashes() - before, 1, `${user} ${guess}`);
+    }
+  }
+  const [wrong, right, ...others] = await reasons(hub);
+  t.is(wrong, right);
+  t.is(others[0], others[1]);
+  t.is(right, 'The user logs in by publickey+password, not by password');
+});
+
+test('each of several proofs is verified once, and all of them must be right', async t => {
+  const { hub, login, hashes } = await withCountedHashes(t, {
+    users: { both: { password: 'right', keys: [keyOf(5)], methods: ['publickey+password'] } },
+  });
+  await t.throwsAsync(login('both', [key(5)]), { code: 'second-factor-required' });
+  await t.throwsAsync(login('both', [key(5), password('wrong')]), { code: 'authentication-failed' });
+  await t.throwsAsync(login('both', [key(6), password('right')]), { code: 'authentication-failed' });
+  t.is((await login('both', [key(5), password('right')])).info.user, 'both');
+  t.is(hashes(), 3);
+  t.deepEqual(await reasons(hub), ['Wrong password', 'The key is not known']);
 });
 
 test('an unexpected failure tells the client nothing of the account', async t => {
