@@ -24,6 +24,16 @@ export function addressWithin(address: string, ranges: readonly string[]): boole
   });
 }
 
+/** Whether parseRange() takes `text`. */
+export function isRange(text: string): boolean {
+  try {
+    parseRange(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Throws 'invalid-request' unless `range` is an address or a range in CIDR notation. IPv4 has four decimal parts; an IPv4-mapped range is taken as IPv4. */
 export function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
   const [text, bits, rest] = range.split('/');

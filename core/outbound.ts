@@ -2,7 +2,8 @@ import { lookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Dispatcher } from 'undici';
-import { HubError } from './errors.js';
+import { HubError, toHubError } from './errors.js';
+import { parseRange } from './net.js';
 
 /** One request that the hub makes. */
 export interface OutboundRequest {
@@ -40,7 +41,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3');
 const PRIVATE_RANGES: ReadonlySet<string> = new Set(['private', 'loopback', 'linkLocal', 'uniqueLocal', 'carrierGradeNat', 'unspecified']);
 
-type Range = ReturnType<typeof ipaddr.parseCIDR>;
+type Range = ReturnType<typeof parseRange>;
 
 /**
  * The only way out by HTTP. Each request resolves its host once, checks every address, and connects to those addresses
@@ -55,7 +56,7 @@ export class Outbound {
 
   /** Throws HubError 'invalid-request' that names the first entry of `allow` which is neither an address nor a range. */
   constructor({ allow, timeoutMs, resolve = systemAddresses }: OutboundOptions) {
-    this.#allow = allow.map(parseRange);
+    this.#allow = allow.map(rangeOf);
     this.timeoutMs = timeoutMs;
     this.#resolve = resolve;
   }
@@ -155,16 +156,11 @@ export class Outbound {
   }
 }
 
-function parseRange(entry: string): Range {
+function rangeOf(entry: string): Range {
   try {
-    if (entry.includes('/')) return ipaddr.parseCIDR(entry);
-    if (!isIP(entry)) throw new RangeError(entry);
-    const address = ipaddr.process(entry);
-    return [address, address.kind() === 'ipv4' ? 32 : 128] as Range;
+    return parseRange(entry);
   } catch (error) {
-    throw new HubError('invalid-request', `outbound.allow: '${entry}' is neither an address nor a range such as 10.1.0.0/16`, {
-      cause: error,
-    });
+    throw new HubError('invalid-request', `outbound.allow: ${toHubError(error).message}`, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.js';
+import { isRange } from '../net.js';
 import { duration, durationOrOff, durations } from './units.js';
 
 const RETRY = ['5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h'];
@@ -156,7 +157,7 @@ export const configSchema = z.strictObject({
   outbound: z
     .strictObject({
       allow: z
-        .array(z.string())
+        .array(z.string().refine(isRange, 'expected an address or a range such as 10.1.0.0/16, IPv4 with four decimal parts'))
         .default([])
         .describe("Private or local address ranges that webhooks may reach, such as ['10.1.0.0/16', '127.0.0.1']"),
       timeout: duration('15s').describe('The longest time for one outgoing request, answer included'),

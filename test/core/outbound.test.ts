@@ -118,7 +118,7 @@ test('refuses other schemes, URLs with a password and what is no URL', async t =
 
 test('reaches what the list allows: a range, an address, a mapped spelling of it', async t => {
   const receiver = await startReceiver(t, response => void response.writeHead(200, { 'X-Two': ['a', 'b'] }).end('hello'));
-  for (const allow of ['127.0.0.0/8', '127.0.0.1', '::ffff:127.0.0.1', '0.0.0.0/0']) {
+  for (const allow of ['127.0.0.0/8', '127.0.0.1', '::ffff:127.0.0.1', '::ffff:127.0.0.1/104', '0.0.0.0/0']) {
     const answer = await outbound({ allow: [allow] }).request(`http://127.0.0.1:${receiver.port}/a?b=c`, {
       method: 'POST',
       headers: { 'x-one': '1' },
