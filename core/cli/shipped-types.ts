@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Configuration, type ConfiguredProtocol, readConfiguration, readProtocols } from '../configuration.js';
+import { type Configuration, type ConfiguredProtocol, readEverything } from '../configuration.js';
 import { HubError } from '../errors.js';
 import type { Extension, ExtensionHost } from '../extensions/extension.js';
 import { createLogger } from '../log.js';
@@ -13,9 +13,8 @@ export async function readAll(
   options: GlobalOptions,
 ): Promise<Configuration & { readonly protocols: readonly ConfiguredProtocol[] }> {
   const { bundled } = await context.loadShipped();
-  const configuration = await readConfiguration({ dataDirectory: options.dataDir, configFile: options.config, env: context.env, bundled });
-  const types = configuration.extensions.flatMap(({ loaded, options: section }) => protocolsOf(loaded.extension, section, options.dataDir));
-  return { ...configuration, protocols: readProtocols(configuration, types) };
+  const input = { dataDirectory: options.dataDir, configFile: options.config, env: context.env, bundled };
+  return readEverything(input, (extension, section) => protocolsOf(extension, section, options.dataDir));
 }
 
 /** The protocols that an extension registers, learnt by letting it register where nothing else comes of it. */

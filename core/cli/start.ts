@@ -26,7 +26,9 @@ async function start(context: CliContext, options: GlobalOptions): Promise<void>
     import('./serve.js'),
     context.loadShipped(),
   ]);
-  const hub = await Hub.open({ dataDirectory: options.dataDir, configFile: options.config, env: context.env, ...shipped });
+  const hub = await Hub.open({ dataDirectory: options.dataDir, configFile: options.config, env: context.env, ...shipped }).catch(error =>
+    tellEverything(error, context, options),
+  );
   const services = servicesOf(hub);
   const control = await ControlServer.claim(hub.dataDirectory, (name, input) => runOperation(services, name, input)).catch(async error => {
     await hub.stop(AbortSignal.abort());
@@ -48,6 +50,13 @@ async function start(context: CliContext, options: GlobalOptions): Promise<void>
   } finally {
     await control.close();
   }
+}
+
+/** The hub complains of the first section that is wrong; whoever starts it should read of all. */
+async function tellEverything(error: unknown, context: CliContext, options: GlobalOptions): Promise<never> {
+  const { ConfigError } = await import('../config/config-error.js');
+  if (error instanceof ConfigError) await (await import('./shipped-types.js')).readAll(context, options);
+  throw error;
 }
 
 /** One box on a terminal, one log line elsewhere. */

@@ -2,16 +2,18 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { ZodType } from 'zod';
 import { ConfigError, describeIssues, type IssueContext } from './config-error.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean, nearest } from './nearest.js';
 import { optionsOf, type Shape, shapeOf, valueFromText, variableName } from './shape.js';
 
 /** Sections whose members are named by protocols and extensions; the core's own schema does not know them. */
 const FOREIGN_SECTIONS = ['protocols', 'extensions'] as const;
 
+const PREFIX = 'ENTREPOT_';
+
 /** Variables that are no options: for the command line, and those that a hook is given and may pass on to `entrepot`. */
-const RESERVED = new Set(
-  ['DATA_DIR', 'CONFIG', 'EVENT_ID', 'EVENT_TYPE', 'USER', 'PATH', 'LOCAL_PATH', 'ATTEMPT'].map(name => `ENTREPOT_${name}`),
-);
+const COMMAND_VARIABLES = ['DATA_DIR', 'CONFIG'].map(name => `${PREFIX}${name}`);
+const HOOK_VARIABLES = ['EVENT_ID', 'EVENT_TYPE', 'USER', 'PATH', 'LOCAL_PATH', 'ATTEMPT'].map(name => `${PREFIX}${name}`);
+const RESERVED = new Set([...COMMAND_VARIABLES, ...HOOK_VARIABLES]);
 
 /** Where a configuration comes from. */
 export interface ConfigInput {
@@ -67,8 +69,8 @@ export class ConfigSources {
     const tree = file === undefined ? {} : await readYaml(file);
     if (values) merge(tree, structuredClone(values) as Tree);
     const variables = Object.entries(env)
-      .filter(([name, text]) => name.startsWith('ENTREPOT_') && !RESERVED.has(name) && text !== undefined && text !== '')
-      .map(([name, text]) => ({ name, text: text!, levels: name.slice('ENTREPOT_'.length).split('__').map(fold), used: false }))
+      .filter(([name, text]) => name.startsWith(PREFIX) && !RESERVED.has(name) && text !== undefined && text !== '')
+      .map(([name, text]) => ({ name, text: text!, levels: name.slice(PREFIX.length).split('__').map(fold), used: false }))
       .sort((a, b) => a.levels.length - b.levels.length);
     return new ConfigSources(file ?? 'configuration', tree, variables);
   }
@@ -108,7 +110,7 @@ export class ConfigSources {
     for (const variable of this.variables) {
       const name = FOREIGN_SECTIONS.find(section => fold(section) === variable.levels[0]);
       if (name && variable.levels.length === 1) problems.push(...this.#strangers(variable.name, jsonObject(variable), [name]));
-      else if (!variable.used) problems.push(`${variable.name}: no such option${didYouMean(variable.name, this.#variableNames())}`);
+      else if (!variable.used) problems.push(`${variable.name}: no such option${this.#variableMeant(variable)}`);
     }
     if (problems.length) throw new ConfigError(problems);
   }
@@ -185,8 +187,16 @@ export class ConfigSources {
     }
   }
 
+  /** An option of the same name in another section, or one that is spelt nearly so; never what only a hook is given. */
+  #variableMeant({ name, levels }: Variable): string {
+    const known = [...this.#variableNames()].map(other => other.slice(PREFIX.length));
+    const elsewhere = known.filter(other => levels.length === 1 && fold(other.split('__').at(-1)!) === levels[0]);
+    const meant = elsewhere.length > 0 ? elsewhere[0] : nearest(name.slice(PREFIX.length), known);
+    return meant === undefined ? '' : `, did you mean '${PREFIX}${meant}'?`;
+  }
+
   *#variableNames(): Generator<string> {
-    yield* RESERVED;
+    yield* COMMAND_VARIABLES;
     for (const { path, schema } of this.#sections.values()) for (const [names] of optionsOf(schema, path)) yield variableName(names);
   }
 }

@@ -89,6 +89,17 @@ test.serial('names file, option and what was expected for each wrong configurati
     for (const command of [['config', 'check'], ['start']])
       refused(t, await entrepot([...command, '--config', 'wrong.yaml'], { cwd }), /wrong\.yaml/, ...expected);
   }
+  await writeFile(join(cwd, 'wrong.yaml'), 'limits: { sessions: 0, iddle: 1m }\nprotocols: { sftp: { port: abc }, stfp: {} }\n');
+  for (const command of [['config', 'check'], ['start']])
+    refused(
+      t,
+      await entrepot([...command, '--config', 'wrong.yaml'], { cwd, env: { ENTREPOT_FOO: '1', ENTREPOT_PROTOCOLS__SFTP__PORT: '' } }),
+      /limits\.sessions: expected/,
+      /limits\.iddle: no such option, did you mean 'idle'/,
+      /sftp\.port: expected/,
+      /protocols\.stfp: no such protocol/,
+      /ENTREPOT_FOO: no such option/,
+    );
   refused(t, await entrepot(['config', 'check', '--config', 'missing.yaml'], { cwd }), /missing\.yaml: no such file/);
   refused(
     t,

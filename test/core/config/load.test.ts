@@ -204,3 +204,21 @@ test('tells where each value comes from, with secrets hidden', async t => {
   t.like(rows['protocols.sftp.keepAlive'], { path: 'protocols.sftp.keepAlive', value: '30s', source: 'default' });
   t.like(rows['protocols.sftp.passphrase'], { path: 'protocols.sftp.passphrase', value: '(hidden)', source: path });
 });
+
+test('ranges that programs read differently are no ranges', async t => {
+  const found = await problems({ values: { outbound: { allow: ['010.0.0.0/8', '10.1/16', '::ffff:127.0.0.1/104', '10.0.0.0/33'] } } }, all);
+  t.is(found.length, 3);
+  t.regex(found[0]!, /outbound\.allow\.0: expected an address or a range.*got "010\.0\.0\.0\/8"/);
+  t.regex(found[1]!, /outbound\.allow\.1: .*10\.1\/16/);
+  t.regex(found[2]!, /outbound\.allow\.3: /);
+});
+
+test('suggests options only, and only what is near', async t => {
+  const told = async (name: string) => (await problems({ env: { [`ENTREPOT_${name}`]: 'x' } }, all)).join();
+  t.is(await told('PORT'), "ENTREPOT_PORT: no such option, did you mean 'ENTREPOT_PROTOCOLS__SFTP__PORT'?");
+  t.is(await told('LIMITS__SESSION'), "ENTREPOT_LIMITS__SESSION: no such option, did you mean 'ENTREPOT_LIMITS__SESSIONS'?");
+  t.is(await told('DATADIRS'), "ENTREPOT_DATADIRS: no such option, did you mean 'ENTREPOT_DATA_DIR'?");
+  t.is(await told('PATHS'), 'ENTREPOT_PATHS: no such option');
+  const [foo] = await problems({ values: { foo: 1 } }, all);
+  t.regex(foo!, /foo: no such option$/);
+});
