@@ -15,7 +15,7 @@ export interface ProtocolServer {
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
-  /** Whether the listener speaks TLS from the first byte. */
+  /** Whether the listener speaks TLS from the first byte: false for SSH, which encrypts by itself, and for FTP that turns to TLS later. Of a session, SessionInfo.tls tells. */
   readonly tls: boolean;
   /** What a client should see and compare: 'ED25519 SHA256:…'. */
   readonly fingerprints?: readonly string[];

@@ -4,7 +4,7 @@ export interface SessionInfo {
   readonly user: string;
   /** Name of the protocol: 'sftp', 'ftp', 'web'. */
   readonly protocol: string;
-  /** Whether the connection is encrypted. */
+  /** Whether the connection is encrypted, by whatever means and since when: always true for SSH. Not whether its listener speaks TLS from the first byte, which ListenAddress.tls tells. */
   readonly tls: boolean;
   readonly remoteAddress: string;
   /** RFC 3339, UTC. */

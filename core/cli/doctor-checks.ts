@@ -2,7 +2,7 @@ import { access, constants, open, readdir, rm, stat, statfs } from 'node:fs/prom
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import semver from 'semver';
-import { type RunFile, readRunFile } from '../control.js';
+import { ControlClient, type RunFile, readRunFile } from '../control.js';
 import { toHubError } from '../errors.js';
 import { randomToken } from '../ids.js';
 import { type Caller, withHub } from './connection.js';
@@ -51,10 +51,17 @@ async function checkNode(): Promise<Finding> {
 
 async function checkConfiguration(context: CliContext, options: GlobalOptions): Promise<readonly Finding[]> {
   const { protocols } = await readAll(context, options);
-  const run = await readRunFile(options.dataDir);
+  const run = await runningHub(options.dataDir);
   const ports = protocols.map(({ type, options: section }) => checkPort(type.name, section, run));
   return [
     { check: 'configuration', result: 'ok', detail: options.config ?? 'defaults and environment' },
+    ...(run?.listeners ?? []).map(
+      ({ protocol, host, port }): Finding => ({
+        check: `port ${port}`,
+        result: 'ok',
+        detail: `the running hub (pid ${run?.pid}) listens on it for ${protocol} at ${host}`,
+      }),
+    ),
     ...(await Promise.all(ports)).flat(),
   ];
 }
@@ -63,11 +70,26 @@ async function checkPort(protocol: string, section: unknown, run: RunFile | unde
   const { enabled, host, port } = section as { readonly enabled?: unknown; readonly host?: unknown; readonly port?: unknown };
   if (enabled === false || typeof port !== 'number' || port === 0) return [];
   const check = `port ${port}`;
+  if (run?.listeners.some(listener => listener.port === port)) return [];
+  const used = run?.listeners.filter(listener => listener.protocol === protocol).map(listener => listener.port) ?? [];
+  if (used.length > 0)
+    return [
+      {
+        check,
+        result: 'warn',
+        detail: `configured for ${protocol}, and the running hub uses ${used.join(', ')}: it was started with other settings than these`,
+      },
+    ];
   const failure = await tryToListen(port, typeof host === 'string' ? host : undefined);
   if (!failure) return [{ check, result: 'ok', detail: `free for ${protocol}` }];
-  if (run?.listeners.some(listener => listener.port === port))
-    return [{ check, result: 'ok', detail: `the running hub (pid ${run.pid}) uses it for ${protocol}` }];
   return [{ check, result: 'fail', detail: `${protocol} cannot listen on it: ${failure}` }];
+}
+
+/** What `run.json` says, unless the hub that wrote it is gone. */
+async function runningHub(dataDirectory: string): Promise<RunFile | undefined> {
+  const client = await ControlClient.connect(dataDirectory);
+  client?.close();
+  return client && readRunFile(dataDirectory);
 }
 
 function tryToListen(port: number, host: string | undefined): Promise<string | undefined> {
