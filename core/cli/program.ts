@@ -10,6 +10,7 @@ import { type CliContext, type GlobalOptions, UsageError } from './context.js';
 import { addDoctorCommand } from './doctor.js';
 import { addDeliveryCommands, addEventCommands } from './events.js';
 import { type AddCommands, addGroupExamples, surroundings, withExamples } from './group.js';
+import { addHelpCommand } from './help.js';
 import { addHostKeyCommands } from './host-keys.js';
 import { useColour } from './output.js';
 import { addPortableCommand } from './portable.js';
@@ -35,6 +36,7 @@ const COMMANDS: readonly AddCommands[] = [
   addDoctorCommand,
   addVersionCommand,
   addCompletionCommand,
+  addHelpCommand,
 ];
 
 /** The whole command tree. */
@@ -56,6 +58,8 @@ export function buildProgram(context: CliContext): Command {
     .configureOutput({
       writeOut: text => context.output.write(text),
       writeErr: text => context.errors.write(text),
+      // tellFailure() says it, as every other failure.
+      outputError: () => undefined,
       getOutHelpWidth: () => context.output.columns ?? 100,
       getErrHelpWidth: () => context.output.columns ?? 100,
       getOutHasColors: () => useColour(context),
@@ -85,9 +89,10 @@ export async function runCommandLine(words: readonly string[], context: CliConte
     await program.parseAsync(words, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    tellFailure(error, context, program.opts<GlobalOptions>());
-    return error instanceof UsageError ? 2 : 1;
+    if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help')) return error.exitCode === 0 ? 0 : 2;
+    const failure = error instanceof CommanderError ? new UsageError(sentenceOfUsage(error)) : error;
+    tellFailure(failure, context, { ...program.opts<GlobalOptions>(), ...(words.includes('--json') && { json: true }) });
+    return failure instanceof UsageError ? 2 : 1;
   }
 }
 
@@ -109,6 +114,15 @@ function tellFailure(error: unknown, context: CliContext, { json, debug }: Globa
   if (json) context.errors.write(`${JSON.stringify({ error: { code, message } })}\n`);
   else for (const line of message.split('\n')) context.errors.write(`entrepot: ${printable(line)}\n`);
   if (debug) context.errors.write(`${stackOf(error)}\n`);
+}
+
+/** Commander's words in the form of ours. */
+function sentenceOfUsage({ message }: CommanderError): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/\n\(Did you mean (one of )?(.+)\?\)$/, (_all, several: string | undefined, names: string) =>
+      several ? `, did you mean one of ${names}?` : `, did you mean '${names}'?`,
+    );
 }
 
 function sentenceOf(error: unknown): HubError {

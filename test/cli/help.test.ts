@@ -17,7 +17,7 @@ function capture(env: Record<string, string> = {}, isTTY = false) {
   return { context, written };
 }
 
-async function run(...words: string[]) {
+async function run(...words: readonly string[]) {
   const { context, written } = capture();
   return { code: await runCommandLine(words, context), ...written };
 }
@@ -43,13 +43,13 @@ test('every command has a help with a description and an example', async t => {
 test('offers the nearest command and option', async t => {
   const group = await run('usr', 'add', 'alice');
   t.is(group.code, 2);
-  t.regex(group.errors, /Did you mean user\?/);
+  t.regex(group.errors, /^entrepot: unknown command 'usr', did you mean 'user'\?\n$/);
   const command = await run('user', 'ad');
   t.is(command.code, 2);
-  t.regex(command.errors, /Did you mean add\?/);
+  t.regex(command.errors, /did you mean 'add'\?/);
   const option = await run('user', 'add', 'alice', '--hme', 'x');
   t.is(option.code, 2);
-  t.regex(option.errors, /Did you mean --home\?/);
+  t.regex(option.errors, /^entrepot: unknown option '--hme', did you mean '--home'\?\n$/);
 });
 
 test('ends with 2 when the command line is wrong, before anything is touched', async t => {
@@ -111,4 +111,32 @@ test('prints completions for zsh and fish', async t => {
   t.regex(fish.output, /complete -c entrepot/);
   if (spawnSync('zsh', ['--version']).status === 0) t.is(spawnSync('zsh', ['-n'], { input: zsh.output }).status, 0);
   if (spawnSync('fish', ['--version']).status === 0) t.is(spawnSync('fish', ['-n'], { input: fish.output }).status, 0);
+});
+
+test('shows the help of a command of every depth', async t => {
+  for (const words of [['user'], ['user', 'add'], ['user', 'key', 'add']])
+    t.is((await run('help', ...words)).output, (await run(...words, '--help')).output, words.join(' '));
+  t.is((await run('help')).output, (await run()).output);
+  const wrong = await run('help', 'user', 'ad');
+  t.is(wrong.code, 2);
+  t.is(wrong.errors, "entrepot: unknown command 'ad', did you mean 'add'?\n");
+});
+
+test('a command line that is wrong is told as every other failure, in JSON where that is asked for', async t => {
+  for (const [words, message] of [
+    [['user', 'list', '--json', '--bogus'], /^unknown option '--bogus'/],
+    [['user', 'list', '--bogus', '--json'], /^unknown option '--bogus'/],
+    [['nosuch', '--json'], /^unknown command 'nosuch'/],
+    [['deliveries', 'list', '--state', 'foo', '--json'], /'foo' is invalid.*waiting, running, succeeded, dead, dismissed/],
+    [['user', 'set', 'alice', '--json'], /nothing to change/],
+    [['webhook', 'add', '--event', '*', '--json'], /^missing required argument 'url'/],
+  ] as const) {
+    const { code, output, errors } = await run(...words);
+    t.is(code, 2, words.join(' '));
+    t.is(output, '');
+    const { error } = JSON.parse(errors) as { error: { code: string; message: string } };
+    t.is(error.code, 'usage');
+    t.regex(error.message, message);
+    t.regex((await run(...words.filter(word => word !== '--json'))).errors, /^entrepot: .+\n$/);
+  }
 });
