@@ -16,7 +16,7 @@ export type { Rule, RuleAction, RuleConditions } from './events/rules.js';
 export { EVENT_TYPES, type EventType, type EventTypes, type HubEvent, matchesType } from './events/types.js';
 export { defineExtension, type EventHandler, type Extension, type ExtensionHost } from './extensions/extension.js';
 export { API_VERSION } from './extensions/version.js';
-export { compileGlob, type GlobOptions } from './glob.js';
+export { compileGlob, type GlobOptions, pathPatternProblem } from './glob.js';
 export { GUARDED_ACTIONS, type Guard, type GuardedAction, type GuardedActionName, type GuardedActions } from './guards.js';
 export { randomToken, uuidv7 } from './ids.js';
 export type { Logger } from './log.js';

@@ -39,6 +39,12 @@ export function compileGlob(pattern: string, options: GlobOptions = {}): (text: 
   return text => run(program, fold ? text.toLowerCase() : text);
 }
 
+/** Why `pattern` can match no virtual path, as the end of a sentence; undefined when it can. */
+export function pathPatternProblem(pattern: string): string | undefined {
+  if (pattern.length > MAX_GLOB_LENGTH) return `a pattern may have ${MAX_GLOB_LENGTH} characters`;
+  return /^(?:\/|\*\*)/.test(pattern) ? undefined : "a pattern starts with '/' or '**', such as '/in/**/*.csv'";
+}
+
 function parse(pattern: string): Program {
   const steps: number[] = [];
   const stays: number[] = [0];

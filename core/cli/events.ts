@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { DELIVERY_STATES, type DeliveryState } from '../db/delivery-states.js';
 import type { HubEvent } from '../events/types.js';
 import { withHub } from './connection.js';
 import type { CliContext } from './context.js';
 import { surroundings, withExamples } from './group.js';
-import { type Column, renderTable, time } from './output.js';
+import { type Column, cellText, renderTable, time } from './output.js';
 import { pastTime, wholeNumber } from './values.js';
 
 const TAIL_INTERVAL_MS = 500;
@@ -33,6 +34,7 @@ export function addEventCommands(program: Command, context: CliContext): void {
     .action(async (options: Filter, self: Command) => {
       const { global, output } = surroundings(self, context);
       const page = await withHub(context, global, hub => hub.call('events.list', options));
+      if (page.hint !== undefined) output.note(page.hint);
       output.result(page, ({ items, next, total }) => {
         const table = output.table(items, EVENT_COLUMNS, 'There are no such events.');
         return next === undefined ? table : `${table}\n${items.length} of ${total}; more with --cursor ${next}`;
@@ -57,12 +59,12 @@ export function addEventCommands(program: Command, context: CliContext): void {
     const { global, output } = surroundings(self, context);
     const show = (events: readonly HubEvent[]) => {
       for (const event of events)
-        output.write(
-          output.json ? JSON.stringify(event) : EVENT_COLUMNS.map(({ value }) => output.plain(String(value(event) ?? ''))).join('  '),
-        );
+        output.write(output.json ? JSON.stringify(event) : EVENT_COLUMNS.map(({ value }) => cellText(value(event))).join('  '));
     };
     await withHub(context, global, async hub => {
-      let { next } = await hub.call('events.tail', {});
+      const start = await hub.call('events.tail', filter);
+      if (start.hint !== undefined) output.note(start.hint);
+      let { next } = start;
       if (since !== undefined) show((await hub.call('events.list', { ...filter, since, limit: 1_000 })).items.toReversed());
       for (;;) {
         const found = await hub.call('events.tail', { ...filter, after: next });
@@ -76,13 +78,13 @@ export function addEventCommands(program: Command, context: CliContext): void {
 
 /** Adds `entrepot deliveries …`. */
 export function addDeliveryCommands(program: Command, context: CliContext): void {
-  const group = program.command('deliveries').description('Read and retry what events were sent to');
+  const group = program.command('deliveries').description('Read, retry and dismiss what events were sent to');
 
   withExamples(group.command('list').description('List deliveries, newest first'), [
     ['Those that were given up', 'deliveries list --state dead'],
     ['Of one event', 'deliveries list --event 0198c3f2-7d1c-7a52-9d42-5d8f4b1c2a10'],
   ])
-    .option('--state <state>', "'waiting', 'running', 'succeeded', 'dead' or 'dismissed'")
+    .addOption(new Option('--state <state>', 'only those in this state').choices(DELIVERY_STATES))
     .option('--target <id>', "'rule/<id>/<position>' or 'handler/<extension>/<name>'")
     .option('--event <id>', 'of this event')
     .option('--limit <number>', 'how many at most', wholeNumber(1, 1_000), 50)
@@ -90,7 +92,7 @@ export function addDeliveryCommands(program: Command, context: CliContext): void
     .action(
       async (
         options: {
-          readonly state?: 'dead';
+          readonly state?: DeliveryState;
           readonly target?: string;
           readonly event?: string;
           readonly limit: number;
@@ -138,6 +140,24 @@ export function addDeliveryCommands(program: Command, context: CliContext): void
     }));
     output.result(delivery, () =>
       live ? `It is tried now; \`entrepot deliveries show ${id}\` tells how it went.` : 'It is tried as soon as the hub runs.',
+    );
+  });
+
+  addDismissCommand(group, context);
+}
+
+function addDismissCommand(group: Command, context: CliContext): void {
+  withExamples(group.command('dismiss <ids...>').description('Give up deliveries that wait or are dead; nothing is sent'), [
+    ['By its id', 'deliveries dismiss 0198c3f2-7d1c-7a52-9d42-5d8f4b1c2a10'],
+  ]).action(async (ids: readonly string[], _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    const dismissed = await withHub(context, global, async hub => {
+      const all = [];
+      for (const id of ids) all.push(await hub.call('deliveries.dismiss', { id }));
+      return all;
+    });
+    output.result(dismissed, list =>
+      list.map(({ id }) => `Dismissed ${id}; \`entrepot deliveries retry ${id}\` would send it after all.`).join('\n'),
     );
   });
 }

@@ -8,6 +8,9 @@ export interface Column<T> {
   readonly align?: 'right';
 }
 
+/** The widest column that rows are aligned by. */
+const MAX_COLUMN = 48;
+
 /** Writes what commands have to say: for people, or as JSON where `--json` is given. */
 export class Output {
   constructor(
@@ -44,10 +47,10 @@ export class Output {
   }
 }
 
-/** Rows under heads, aligned by what a terminal shows. */
+/** Rows under heads, aligned by what a terminal shows. A cell over 48 columns is shown whole and shifts the rest of its own row only. */
 export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[], colour = false): string {
-  const cells = rows.map(row => columns.map(({ value }) => printable(String(value(row) ?? '')) || '-'));
-  const widths = columns.map(({ head }, index) => Math.max(width(head), ...cells.map(row => width(row[index]!))));
+  const cells = rows.map(row => columns.map(({ value }) => cellText(value(row))));
+  const widths = columns.map(({ head }, index) => Math.max(width(head), ...cells.map(row => width(row[index]!)).filter(fits)));
   const line = (row: readonly string[]) =>
     row
       .map((cell, index) =>
@@ -56,6 +59,17 @@ export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[]
       .join('  ');
   const head = line(columns.map(column => column.head));
   return [colour ? `\x1b[1m${head}\x1b[22m` : head, ...cells.map(line)].join('\n');
+}
+
+/** What a table shows of a value: '-' for none, and in quotes where it begins or ends with what nobody sees. */
+export function cellText(value: string | number | undefined): string {
+  const text = String(value ?? '');
+  const shown = printable(text);
+  return /^\s|\s$/.test(text) ? `"${shown}"` : shown || '-';
+}
+
+function fits(columns: number): boolean {
+  return columns <= MAX_COLUMN;
 }
 
 /** Name and value, one a line. */

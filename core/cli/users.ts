@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { DEFAULT_RIGHTS } from '../db/user.js';
 import type { OperationInput } from '../operations/index.js';
 import { type Caller, withHub } from './connection.js';
@@ -44,6 +44,7 @@ export function addUserCommands(program: Command, context: CliContext): void {
       const keys = (await Promise.all((options.key ?? []).map(file => readKeys(context, file)))).flat();
       const input = { username: name, ...(await settingsOf(context, options)), keys };
       const added = await withHub(context, global, hub => hub.call('users.add', input), { creates: true });
+      if (added.warning !== undefined) output.note(`Warning: ${added.warning}`);
       output.result({ ...added.user, ...(added.password !== undefined && { password: added.password }) }, user =>
         [
           `Added ${user.username}, home ${homeOf(user)}`,
@@ -93,15 +94,15 @@ export function addUserCommands(program: Command, context: CliContext): void {
     ['Only with the key and then the password', 'user set alice --method publickey+password'],
     ['Until the end of the year, from the office only', 'user set alice --expires 2026-12-31 --addresses 10.0.0.0/8'],
   ])
-    .option('--status <status>', "'active' or 'disabled'")
+    .addOption(new Option('--status <status>', 'whether the user may log in').choices(['active', 'disabled']))
     .action(async (name: string, options: UserOptions, self: Command) => {
       const { global, output } = surroundings(self, context);
       const { status } = options;
-      if (status !== undefined && status !== 'active' && status !== 'disabled')
-        throw new UsageError("Expected --status 'active' or 'disabled'");
       const input = { ...(await settingsOf(context, options)), ...(status && { status }) };
       if (Object.keys(input).length === 0) throw new UsageError('There is nothing to change; `entrepot user set --help` lists what can be');
-      output.result(await withHub(context, global, hub => hub.call('users.set', { username: name, ...input })), describeUser);
+      const { warning, ...changed } = await withHub(context, global, hub => hub.call('users.set', { username: name, ...input }));
+      if (warning !== undefined) output.note(`Warning: ${warning}`);
+      output.result(changed, describeUser);
     });
 
   addKeyCommands(group, context);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { OperationOutput } from '../operations/index.js';
 import { withHub } from './connection.js';
-import type { CliContext } from './context.js';
+import { type CliContext, UsageError } from './context.js';
 import { surroundings, withExamples } from './group.js';
 import { time } from './output.js';
 import { repeated } from './values.js';
@@ -16,16 +16,17 @@ interface AddOptions {
 export function addWebhookCommands(program: Command, context: CliContext): void {
   const group = program.command('webhook').description('Send events to URLs, signed as Standard Webhooks');
 
-  withExamples(group.command('add <url>').description('Add a webhook; its secret is printed once'), [
+  withExamples(group.command('add [url]').usage('<url> [options]').description('Add a webhook; its secret is printed once'), [
     ['Every finished upload', 'webhook add https://example.com/hook --event upload.completed'],
     ['CSV files of alice', 'webhook add https://example.com/hook --event "upload.*" --path "/in/**/*.csv" --user alice'],
   ])
-    .requiredOption('--event <type...>', "what to send: 'upload.completed', 'upload.*' or '*'; repeats")
+    .requiredOption('--event <type...>', "what to send: 'upload.completed', 'upload.*' or '*'; several, and repeats")
     .option('--path <glob>', "only files like this, such as '/in/**/*.csv'; repeats", repeated)
     .option('--user <name>', 'only of this user; repeats', repeated)
-    .action(async (url: string, options: AddOptions, self: Command) => {
+    .action(async (first: string | undefined, options: AddOptions, self: Command) => {
       const { global, output } = surroundings(self, context);
-      const input = { url, events: [...options.event], paths: [...(options.path ?? [])], users: [...(options.user ?? [])] };
+      const { url, events } = urlAndEvents(first, options.event);
+      const input = { url, events, paths: [...(options.path ?? [])], users: [...(options.user ?? [])] };
       const added = await withHub(context, global, hub => hub.call('webhooks.add', input), { creates: true });
       if (added.warning !== undefined) output.note(`Warning: ${added.warning}`);
       output.result(
@@ -96,6 +97,14 @@ export function addWebhookCommands(program: Command, context: CliContext): void 
         `Secret: ${secret}\nIt is shown this once. The old one signs along until ${time(previousSecretUntil)}.`,
     );
   });
+}
+
+/** The URL may stand behind the events, which take every word up to the next option. */
+function urlAndEvents(first: string | undefined, words: readonly string[]): { readonly url: string; readonly events: string[] } {
+  const urls = [...(first === undefined ? [] : [first]), ...words.filter(word => word.includes('://'))];
+  if (urls.length !== 1)
+    throw new UsageError(urls.length === 0 ? "missing required argument 'url'" : `Expected one URL, got ${urls.join(' and ')}`);
+  return { url: urls[0]!, events: words.filter(word => !word.includes('://')) };
 }
 
 function countsOf({ deliveries }: OperationOutput<'webhooks.list'>[number]): string {

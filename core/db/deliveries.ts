@@ -4,11 +4,10 @@ import { HubError } from '../errors.js';
 import type { ClaimedDelivery } from '../events/delivery.js';
 import type { HubEvent } from '../events/types.js';
 import { Database, type Statement } from './database.js';
+import { DELIVERY_STATES, type DeliveryState } from './delivery-states.js';
 import type { Page } from './page.js';
 
-/** 'dead' waits for someone to retry or dismiss it; 'succeeded' and 'dismissed' are done. */
-export const DELIVERY_STATES = ['waiting', 'running', 'succeeded', 'dead', 'dismissed'] as const;
-export type DeliveryState = (typeof DELIVERY_STATES)[number];
+export { DELIVERY_STATES, type DeliveryState };
 
 /** A delivery as lists show it. Times are in milliseconds since 1970. */
 export interface DeliveryRecord {

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { DELIVERY_STATES, type DeliveryRecord } from '../db/deliveries.js';
+import type { Page } from '../db/page.js';
 import { HubError } from '../errors.js';
-import { EVENT_TYPES } from '../events/types.js';
+import { EVENT_TYPES, type HubEvent } from '../events/types.js';
 import { operation } from './operation.js';
 import type { OperationServices } from './services.js';
+import { noSuchUser } from './strangers.js';
 
 const MAX_PAGE = 1_000;
 const TAIL_BATCH = 100;
@@ -21,15 +23,32 @@ const filter = {
   until: z.number().optional(),
   text: z.string().optional(),
 };
+/** Events, and the id to go on from. */
+export interface Tail {
+  readonly items: readonly HubEvent[];
+  readonly next: string;
+}
+
+/** What in a filter is not known, where nothing was found. */
+export interface Hinted {
+  readonly hint?: string;
+}
+
 const paged = { cursor: z.string().optional(), limit: z.int().min(1).max(MAX_PAGE).default(50) };
 const identified = z.strictObject({ id: z.string() });
 
 /** What administrators read of events. */
 export const eventOperations = {
-  'events.list': operation(z.strictObject({ ...filter, ...paged }), async ({ events }, { cursor, limit, ...wanted }) => {
-    checkType(wanted.type);
-    return events.page(wanted, cursor, limit);
-  }),
+  /** Newest first. `hint` tells of an empty page what in the filter is not known. */
+  'events.list': operation(
+    z.strictObject({ ...filter, ...paged }),
+    async (services, { cursor, limit, ...wanted }): Promise<Page<HubEvent> & Hinted> => {
+      const { events } = services;
+      checkType(wanted.type);
+      const page = await events.page(wanted, cursor, limit);
+      return page.total > 0 ? page : { ...page, ...(await hintFor(services, wanted)) };
+    },
+  ),
 
   /** An event, and what became of each of its deliveries. */
   'events.show': operation(identified, async ({ events, deliveries }, { id }) => {
@@ -38,13 +57,17 @@ export const eventOperations = {
     return { event, deliveries: (await deliveries.page({ eventId: id }, undefined, MAX_PAGE)).items };
   }),
 
-  /** The events after the one of id `after`, oldest first; without `after` none, only where to go on. Ask again with `next`. */
-  'events.tail': operation(z.strictObject({ ...filter, after: z.string().optional() }), async ({ events }, { after, ...wanted }) => {
-    checkType(wanted.type);
-    if (after === undefined) return { items: [], next: await events.latest() };
-    const items = await events.after(after, wanted, TAIL_BATCH);
-    return { items, next: items.at(-1)?.id ?? after };
-  }),
+  /** The events after the one of id `after`, oldest first; without `after` none, only where to go on and the same `hint`. Ask again with `next`. */
+  'events.tail': operation(
+    z.strictObject({ ...filter, after: z.string().optional() }),
+    async (services, { after, ...wanted }): Promise<Tail & Hinted> => {
+      const { events } = services;
+      checkType(wanted.type);
+      if (after === undefined) return { items: [], next: await events.latest(), ...(await hintFor(services, wanted)) };
+      const items = await events.after(after, wanted, TAIL_BATCH);
+      return { items, next: items.at(-1)?.id ?? after };
+    },
+  ),
 };
 
 /** What administrators do with deliveries. */
@@ -66,7 +89,34 @@ export const deliveryOperations = {
     services.coordinator.broadcast('deliveries.waiting', {});
     return find(services, id);
   }),
+
+  /** Gives up a delivery that waits or is dead. Throws 'not-found', or 'conflict' in another state. */
+  'deliveries.dismiss': operation(identified, async (services, { id }) => {
+    await services.deliveries.dismiss(id);
+    return find(services, id);
+  }),
 };
+
+/** Names that nothing has had so far; an extension or a directory may still bring them. */
+async function hintFor(
+  services: OperationServices,
+  { type, user }: { readonly type?: string | undefined; readonly user?: string | undefined },
+) {
+  const hints: string[] = [];
+  if (type !== undefined && !EVENT_TYPES.some(known => isOfType(known, type)) && (await isUnseen(services, { type })))
+    hints.push(`There is no event '${type}'${didYouMean(type, EVENT_TYPES)}; the hub's own are ${EVENT_TYPES.join(', ')}`);
+  if (user !== undefined && !(await services.users.findByUsername(user)) && (await isUnseen(services, { user })))
+    hints.push(await noSuchUser(services, user));
+  return hints.length > 0 ? { hint: hints.join('; ') } : {};
+}
+
+async function isUnseen({ events }: OperationServices, filter: { readonly type?: string; readonly user?: string }): Promise<boolean> {
+  return (await events.page(filter, undefined, 1)).total === 0;
+}
+
+function isOfType(type: string, wanted: string): boolean {
+  return wanted === '*' || type === wanted || (wanted.endsWith('.*') && type.startsWith(wanted.slice(0, -1)));
+}
 
 async function find({ deliveries }: OperationServices, id: string): Promise<DeliveryRecord> {
   const delivery = await deliveries.find(id);

@@ -21,6 +21,26 @@ export function operation<Schema extends ZodType, Output>(
 export function checkInput<T>(schema: ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => (path.length ? `${path.join('.')}: ${message}` : message));
+  const problems = result.error.issues.map(issue => (issue.path.length ? `${issue.path.join('.')}: ${told(issue)}` : told(issue)));
   throw new HubError('invalid-request', problems.join('; '));
 }
+
+/** The schema's own words where it has some, else ours. */
+function told(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${issue.expected === 'array' ? 'a list' : `a ${issue.expected}`}`;
+    case 'invalid_value':
+      return `expected ${issue.values.map(value => `'${String(value)}'`).join(' or ')}`;
+    case 'unrecognized_keys':
+      return `there is no ${issue.keys.map(key => `'${key}'`).join(', ')}`;
+    case 'too_big':
+      return `expected at most ${issue.maximum}${UNITS[issue.origin] ?? ''}`;
+    case 'too_small':
+      return issue.message.startsWith('Too small') ? `expected at least ${issue.minimum}${UNITS[issue.origin] ?? ''}` : issue.message;
+    default:
+      return issue.message;
+  }
+}
+
+const UNITS: Readonly<Record<string, string>> = { string: ' characters', array: ' entries' };

@@ -11,11 +11,13 @@ import { ensureDirectory } from '../storage/ensure-directory.js';
 import { virtualPath } from '../vfs/path.js';
 import { operation } from './operation.js';
 import type { OperationServices } from './services.js';
+import { noSuchUser } from './strangers.js';
+import { cannotLogIn, wantsPassword } from './ways-in.js';
 
 const HOME = '/';
 const MAX_PASSWORD_LENGTH = 1_024;
 
-const username = z.string().min(1).max(256);
+const username = z.string().max(256);
 const password = z.string().min(1, 'expected a password; it is empty').max(MAX_PASSWORD_LENGTH);
 /** Rights by directory; null takes a directory's entry away. */
 const permissions = z.record(z.string(), z.array(z.string()).nullable());
@@ -50,10 +52,11 @@ const named = z.strictObject({ username });
 
 /** What administrators do with users. */
 export const userOperations = {
-  /** Adds a user. Without password and key a password is made and given back, this once. */
+  /** Adds a user. A password that is needed and not given is made and given back, this once. `warning` tells why he cannot log in yet. */
   'users.add': operation(z.strictObject({ username, ...settings, keys: z.array(z.string()).optional() }), async (services, input) => {
     const name = checkUsername(input.username);
-    const made = input.password === undefined && !input.keys?.length ? randomToken(15) : undefined;
+    const hasKey = Boolean(input.keys?.length);
+    const made = input.password === undefined && wantsPassword(input.methods ?? [], hasKey) ? randomToken(15) : undefined;
     const home = await mount(services, HOME, input.home ?? `data:/${name}`);
     const fields: UserFields = {
       username: name,
@@ -75,7 +78,8 @@ export const userOperations = {
     };
     if (await services.users.findByUsername(name)) throw new HubError('already-exists', `There is a user '${name}' already`);
     await makeDirectory(services, home);
-    return { user: await services.users.create(fields), ...(made !== undefined && { password: made }) };
+    const user = await services.users.create(fields);
+    return { user, ...(made !== undefined && { password: made }), ...warningOf(user) };
   }),
 
   'users.list': operation(
@@ -85,7 +89,7 @@ export const userOperations = {
 
   'users.show': operation(named, async (services, input) => find(services, input.username)),
 
-  /** Changes what is given. A new password does not end sessions; a status other than active does. */
+  /** Changes what is given. `warning` tells why the user cannot log in, where ways to log in are given. A new password does not end sessions; a status other than active does. */
   'users.set': operation(
     z.strictObject({ username, ...settings, status: z.enum(['active', 'disabled']).optional() }),
     async (services, input) => {
@@ -94,7 +98,7 @@ export const userOperations = {
       if (input.home !== undefined) await makeDirectory(services, changes.mounts!.find(({ path }) => path === HOME)!);
       const changed = await services.users.update(user.id, { ...changes, ...(input.status && { status: input.status }) }, user.version);
       if (changed.status !== 'active') await endSessions(services, changed, 'The account was disabled');
-      return changed;
+      return { ...changed, ...(input.methods && warningOf(changed)) };
     },
   ),
 
@@ -157,17 +161,15 @@ export const userOperations = {
   }),
 };
 
-async function find({ users }: OperationServices, name: string): Promise<User> {
-  const user = await users.findByUsername(name);
+async function find(services: OperationServices, name: string): Promise<User> {
+  const user = await services.users.findByUsername(name);
   if (user) return user;
-  const { items } = await users.page({}, undefined, 1_000);
-  throw new HubError(
-    'not-found',
-    `There is no user '${name}'${didYouMean(
-      name,
-      items.map(other => other.username),
-    )}`,
-  );
+  throw new HubError('not-found', await noSuchUser(services, name));
+}
+
+function warningOf(user: User): { readonly warning?: string } {
+  const warning = cannotLogIn(user);
+  return warning === undefined ? {} : { warning };
 }
 
 async function setStatus(services: OperationServices, name: string, status: User['status']): Promise<User> {
@@ -197,7 +199,7 @@ async function changesOf(
   if (input.description !== undefined) changes.description = input.description;
   if (input.permissions) changes.permissions = mergePermissions(current.permissions, input.permissions);
   if (input.patterns) changes.patterns = mergePatterns(current.patterns, input.patterns);
-  if (input.expiresAt !== undefined) changes.expiresAt = input.expiresAt ?? undefined;
+  if (input.expiresAt !== undefined) changes.expiresAt = checkExpiry(input.expiresAt) ?? undefined;
   if (input.protocols) changes.protocols = checkProtocols(services, input.protocols);
   if (input.addresses) changes.addresses = checkAddresses(input.addresses);
   if (input.maxSessions !== undefined) changes.maxSessions = input.maxSessions ?? undefined;
@@ -235,9 +237,20 @@ function mergePatterns(current: readonly NamePattern[], given: z.output<typeof p
   for (const { path: raw, allow, deny, hidden } of given) {
     const path = absolute(raw);
     const before = merged.get(path) ?? { path, allow: [], deny: [], hidden: false };
-    merged.set(path, { path, allow: allow ?? before.allow, deny: deny ?? before.deny, hidden: hidden ?? before.hidden });
+    const after = { path, allow: allow ?? before.allow, deny: deny ?? before.deny, hidden: hidden ?? before.hidden };
+    if (hidden && after.allow.length + after.deny.length === 0)
+      throw new HubError(
+        'invalid-request',
+        `Every name below '${path}' is allowed, so none can be hidden; say which are allowed or denied there`,
+      );
+    merged.set(path, after);
   }
   return [...merged.values()].filter(({ allow, deny }) => allow.length + deny.length > 0);
+}
+
+function checkExpiry(expiresAt: number | null): number | null {
+  if (expiresAt === null || expiresAt > Date.now()) return expiresAt;
+  throw new HubError('invalid-request', `${new Date(expiresAt).toISOString()} is past; \`entrepot user disable\` keeps a user out now`);
 }
 
 function checkProtocols({ protocols }: OperationServices, given: readonly string[]): readonly string[] {

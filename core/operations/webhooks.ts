@@ -3,13 +3,16 @@ import { didYouMean } from '../config/nearest.js';
 import { HubError, toHubError } from '../errors.js';
 import type { Rule } from '../events/rule.js';
 import { EVENT_TYPES, type HubEvent } from '../events/types.js';
+import { pathPatternProblem } from '../glob.js';
 import { newWebhookSecret, uuidv7 } from '../ids.js';
 import { operation } from './operation.js';
 import type { OperationServices } from './services.js';
+import { noSuchUser } from './strangers.js';
 
 const TEST_LIMIT_MS = 20_000;
 const TEST_POLL_MS = 100;
 const ROTATION_MS = 24 * 3_600_000;
+const MAX_SHOWN = 100;
 const MAX_URL_LENGTH = 2_048;
 
 const identified = z.strictObject({ id: z.string() });
@@ -26,7 +29,7 @@ export interface WebhookView {
 
 /** What administrators do with webhooks: rules whose one action is of the type 'webhook'. */
 export const webhookOperations = {
-  /** Adds a webhook; its secret is given back this once. `warning` tells what will keep the hub from sending. */
+  /** Adds a webhook; its secret is given back this once. `warning` tells what keeps the hub from sending now. */
   'webhooks.add': operation(
     z.strictObject({
       url: z.string(),
@@ -37,6 +40,7 @@ export const webhookOperations = {
     async (services, { url, events, paths, users }) => {
       const checked = checkUrl(url);
       for (const event of events) checkEvent(event);
+      for (const path of paths) checkPath(path);
       const secret = newWebhookSecret();
       const wanted = {
         name: new URL(checked).host,
@@ -49,8 +53,8 @@ export const webhookOperations = {
       services.ruleTable.check(wanted);
       const rule = await services.rules.create(wanted);
       await services.ruleLoader.current();
-      const warning = await refusal(services, checked);
-      return { ...view(rule), secret, ...(warning !== undefined && { warning }) };
+      const warnings = [...(await strangers(services, users)), ...(await refusal(services, checked))];
+      return { ...view(rule), secret, ...(warnings.length > 0 && { warning: warnings.join('; ') }) };
     },
   ),
 
@@ -153,12 +157,26 @@ function checkEvent(event: string): void {
   );
 }
 
-async function refusal({ outbound }: OperationServices, url: string): Promise<string | undefined> {
+function checkPath(path: string): void {
+  const problem = pathPatternProblem(path);
+  if (problem !== undefined) throw new HubError('invalid-request', `'${path.slice(0, MAX_SHOWN)}' can match no file: ${problem}`);
+}
+
+/** They may be added later, or come from a directory. */
+async function strangers(services: OperationServices, users: readonly string[]): Promise<readonly string[]> {
+  const told: string[] = [];
+  for (const name of users) {
+    if (!(await services.users.findByUsername(name))) told.push(await noSuchUser(services, name));
+  }
+  return told;
+}
+
+async function refusal({ outbound }: OperationServices, url: string): Promise<readonly string[]> {
   try {
     await outbound.check(url);
-    return undefined;
+    return [];
   } catch (error) {
-    return toHubError(error).message;
+    return [toHubError(error).message];
   }
 }
 

@@ -1,4 +1,4 @@
-import { compileGlob, didYouMean, HubError, parseDuration, type RuleConditions } from '#core/api.js';
+import { didYouMean, parseDuration, pathPatternProblem, type RuleConditions } from '#core/api.js';
 
 /** What the `@hook` lines of a file say. */
 export interface HookHeader {
@@ -9,6 +9,7 @@ export interface HookHeader {
 }
 
 const HEADER_LINES = 20;
+const MAX_SHOWN = 100;
 const MAX_TIMEOUT_MS = 3_600_000;
 const MARKED_LINE = /^\s*(?:#|\/\/|\/?\*|--|;|%).*?@hook(?:\s+(.*?))?\s*(?:\*\/)?\s*$/;
 const SETTING = /([^\s=]+)(?:=(?:"([^"]*)"|(\S*)))?/g;
@@ -63,14 +64,8 @@ export function parseHeader(text: string, hook: string): HookHeader | string {
 }
 
 function patternProblem(pattern: string): string | undefined {
-  if (!/^(?:\/|\*\*)/.test(pattern)) return `match=${pattern}: a pattern starts with '/' or '**', such as '/in/**/*.csv'`;
-  try {
-    compileGlob(pattern);
-    return undefined;
-  } catch (error) {
-    if (error instanceof HubError) return `match: ${error.message}`;
-    throw error;
-  }
+  const problem = pathPatternProblem(pattern);
+  return problem && `match${pattern.length > MAX_SHOWN ? '' : `=${pattern}`}: ${problem}`;
 }
 
 function list(value: string): string[] {

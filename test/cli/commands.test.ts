@@ -95,6 +95,9 @@ test.serial('has storages, webhooks, events, deliveries, sessions and hooks to s
   const { id, secret } = JSON.parse(webhook.stdout) as { id: string; secret: string };
   t.regex(secret, /^whsec_/);
   t.deepEqual((await json<{ events: string[] }[]>(['webhook', 'list']))[0]?.events, ['upload.completed', 'login.failed']);
+  const behind = await json<{ url: string; events: string[] }>(['webhook', 'add', '--event', 'upload.completed', 'https://example.com/']);
+  t.like(behind, { url: 'https://example.com/', events: ['upload.completed'] });
+  await json(['webhook', 'remove', 'https://example.com/']);
   const tested = await run(['webhook', 'test', id]);
   t.is(tested.code, 1);
   t.regex(tested.stdout, /Not delivered: .*outbound\.allow/);
@@ -106,6 +109,7 @@ test.serial('has storages, webhooks, events, deliveries, sessions and hooks to s
   t.regex((await run(['events', 'show', items[0]!.id])).stdout, /webhook\.test/);
   const deliveries = await json<{ items: { id: string }[] }>(['deliveries', 'list']);
   t.regex((await run(['deliveries', 'show', deliveries.items[0]!.id])).stdout, /outbound\.allow/);
+  await fails(['deliveries', 'dismiss', 'none'], /none/);
   t.deepEqual(await json(['sessions', 'list']), []);
   await fails(['sessions', 'end', 'nobody'], /no session/);
   t.deepEqual(await json(['hooks', 'list']), []);
@@ -146,13 +150,20 @@ test.serial('doctor finds nothing wrong with a new hub, and names what is', asyn
   const good = await entrepot(['doctor', '--json'], { cwd, env: { ENTREPOT_PROTOCOLS__SFTP__PORT: String(hub.port) } });
   t.is(good.code, 0, good.stdout);
   const rows = JSON.parse(good.stdout) as { check: string; result: string; detail: string }[];
-  t.regex(rows.find(({ check }) => check === `port ${hub.port}`)?.detail ?? '', /running hub/);
+  t.regex(
+    rows.find(({ check }) => check === `port ${hub.port}`)?.detail ?? '',
+    /running hub \(pid \d+\) listens on it for sftp at 127\.0\.0\.1/,
+  );
   for (const name of ['node', 'configuration', 'data directory', 'disk space', 'disk sync', 'clock', 'hub', 'storage data', 'hooks']) {
     t.true(
       rows.some(({ check }) => check === name),
       name,
     );
   }
+  const other = await entrepot(['doctor'], { cwd, env: { ENTREPOT_PROTOCOLS__SFTP__PORT: '2022' } });
+  t.is(other.code, 0, other.stdout);
+  t.regex(other.stdout, new RegExp(`^port ${hub.port} +ok +the running hub`, 'm'));
+  t.regex(other.stdout, new RegExp(`^port 2022 +warn +.*the running hub uses ${hub.port}`, 'm'));
   const [key] = (await readdir(join(cwd, 'entrepot-data/host-keys'))).filter(name => name.endsWith('_key'));
   await chmod(join(cwd, 'entrepot-data/host-keys', key!), 0o644);
   await chmod(join(cwd, 'entrepot-data'), 0o755);

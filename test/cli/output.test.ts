@@ -15,6 +15,18 @@ test('a table escapes what could move the cursor, and aligns wide characters', t
   t.is(lines[2], `漢字${' '.repeat(lines[1]!.length - 3 - 4)}  1`);
 });
 
+test('a long cell shifts its own row only, and spaces at the edges show', t => {
+  const path = `/${'x'.repeat(254)}`;
+  const [head, long, short, spaced] = renderTable(
+    [{ path }, { path: '/a' }, { path: '/b ' }],
+    [
+      { head: 'PATH', value: row => row.path },
+      { head: 'N', value: () => 1 },
+    ],
+  ).split('\n');
+  t.deepEqual([head, long, short, spaced], ['PATH   N', `${path}  1`, '/a     1', '"/b "  1']);
+});
+
 test('a box is as wide as its longest line', t => {
   const widths = renderBox('Title', ['short', 'a much longer line'])
     .split('\n')

@@ -273,3 +273,94 @@ test('refuses an operation that does not exist and an input that does not fit', 
   await t.throwsAsync(runOperation(services, 'users.show', { username: 'a', more: 1 }), { code: 'invalid-request', message: /more/ });
   await t.throwsAsync(runOperation(services, 'users.show', 'x'), { code: 'invalid-request' });
 });
+
+test('warns of a user who cannot log in by the methods given, and makes no password that is no use', async t => {
+  const { call } = await open(t);
+  const keyless = await call('users.add', { username: 'alice', methods: ['publickey'] });
+  t.is(keyless.password, undefined);
+  t.regex(keyless.warning ?? '', /'alice' logs in by publickey and has no key; `entrepot user key add alice FILE`/);
+  const both = await call('users.add', { username: 'bob', methods: ['publickey+password'] });
+  t.regex(both.warning ?? '', /no key/);
+  t.truthy(both.password, 'which is wanted beside the key');
+  const keyed = await call('users.add', { username: 'carol', keys: [KEY], methods: ['publickey'] });
+  t.deepEqual([keyed.warning, keyed.password], [undefined, undefined]);
+  const password = await call('users.set', { username: 'carol', methods: ['password'] });
+  t.regex(password.warning ?? '', /no password; `entrepot user set carol --password-file FILE`/);
+  t.is((await call('users.set', { username: 'carol', methods: ['password', 'publickey'] })).warning, undefined);
+  t.is((await call('users.set', { username: 'carol', methods: [] })).warning, undefined);
+});
+
+test('refuses an expiry that is past, and hiding where every name is allowed', async t => {
+  const { call } = await open(t);
+  await t.throwsAsync(call('users.add', { username: 'alice', expiresAt: 1_577_836_800_000 }), {
+    message: /^2020-01-01.* is past; `entrepot user disable`/,
+  });
+  await t.throwsAsync(call('users.add', { username: 'alice', patterns: [{ path: '/x', hidden: true }] }), { message: /'\/x' is allowed/ });
+  await call('users.add', { username: 'alice', patterns: [{ path: '/x', deny: ['*.exe'], hidden: true }] });
+  await t.throwsAsync(call('users.set', { username: 'alice', patterns: [{ path: '/y', hidden: true }] }), { code: 'invalid-request' });
+});
+
+test('speaks of inputs that do not fit in words of its own', async t => {
+  const { hub, call } = await open(t);
+  await t.throwsAsync(call('users.add', { username: '' }), { message: /^A user name has 1 to 64 letters/ });
+  const services = servicesOf(hub);
+  for (const [name, input, expected] of [
+    ['users.show', { username: 7 }, 'username: expected a string'],
+    ['users.show', { username: 'x'.repeat(300) }, 'username: expected at most 256 characters'],
+    ['deliveries.list', { state: 'foo' }, /^state: expected 'waiting' or 'running'/],
+    ['events.list', { limit: 0 }, 'limit: expected at least 1'],
+    ['users.show', { username: 'a', more: 1 }, "there is no 'more'"],
+  ] as const)
+    await t.throwsAsync(runOperation(services, name, input), { message: expected }, name);
+});
+
+test('a webhook refuses a pattern that matches nothing, and warns of a user who does not exist', async t => {
+  const { call } = await open(t, { values: { outbound: { allow: ['127.0.0.1'] } } });
+  const add = (more: object) => call('webhooks.add', { url: 'http://127.0.0.1:9/', events: ['*'], ...more });
+  await t.throwsAsync(add({ paths: ['/ok/*', 'in/*'] }), {
+    code: 'invalid-request',
+    message: /'in\/\*' can match no file: .*starts with '\/'/,
+  });
+  await call('users.add', { username: 'alice' });
+  t.is((await add({ users: ['ALICE'], paths: ['**/*.csv'] })).warning, undefined);
+  t.is((await add({ users: ['alcie'] })).warning, "There is no user 'alcie', did you mean 'alice'?");
+});
+
+test('says of an empty list of events what in its filter is not known', async t => {
+  const { hub, call } = await open(t);
+  const hint = async (filter: object) => (await call('events.list', filter)).hint;
+  t.regex((await hint({ type: 'nope' })) ?? '', /There is no event 'nope'; the hub's own are .*upload\.completed/);
+  t.regex((await hint({ type: 'nope.*' })) ?? '', /There is no event 'nope\.\*'/);
+  t.is(await hint({ user: 'nobody' }), "There is no user 'nobody'");
+  t.is(await hint({ type: 'download.*' }), undefined);
+  t.is((await call('events.tail', { user: 'nobody' })).hint, "There is no user 'nobody'");
+  const event = {
+    specversion: '1.0',
+    id: '01a20de6-43f1-7522-b399-a2634ff53bc1',
+    type: 'webhook.test',
+    source: 'entrepot/test',
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    data: { message: 'x' },
+  } as const;
+  await servicesOf(hub).events.record({ event, user: 'gone', path: undefined, targets: [] });
+  t.is(await hint({ user: 'gone', type: 'upload.*' }), undefined, 'a user who was removed has events');
+});
+
+test('dismisses a delivery that waits, once', async t => {
+  const { hub, call } = await open(t);
+  const event = {
+    specversion: '1.0',
+    id: '01a20de6-43f1-7522-b399-a2634ff53bc2',
+    type: 'webhook.test',
+    source: 'entrepot/test',
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    data: { message: 'x' },
+  } as const;
+  await servicesOf(hub).events.record({ event, user: undefined, path: undefined, targets: ['rule/gone/0'] });
+  const { id } = (await call('deliveries.list', {})).items[0]!;
+  t.is((await call('deliveries.dismiss', { id })).state, 'dismissed');
+  await t.throwsAsync(call('deliveries.dismiss', { id }), { code: 'conflict' });
+  await t.throwsAsync(call('deliveries.dismiss', { id: 'none' }), { code: 'not-found' });
+});

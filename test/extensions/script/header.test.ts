@@ -48,7 +48,7 @@ test('says what is wrong', t => {
     ['retries=5', EVENT, /unknown setting 'retries'/],
     ['constructor=1', EVENT, /unknown setting 'constructor'/],
     ['match=*.csv', EVENT, /starts with '\/' or '\*\*'/],
-    [`match=/${'x'.repeat(300)}`, EVENT, /^match: A pattern may have \d+ characters$/],
+    [`match=/${'x'.repeat(300)}`, EVENT, /^match: a pattern may have \d+ characters$/],
     ['match=', EVENT, /needs a pattern/],
     ['users', EVENT, /needs a name/],
     ['timeout=60', EVENT, /expected a duration/],
