@@ -38,9 +38,16 @@ export interface Operation {
  */
 export async function recordOperation(scope: SessionScope, services: VfsServices, operation: Operation): Promise<void> {
   const { type, location, target } = operation;
+  const make = () => record(scope, services, operation);
+  const places = target ? [location, target] : [location];
+  if (type === 'directory.renamed') return services.order.move(places, make);
+  if (type !== 'file.copied' || !target) return services.order.change(places, make);
   // A copy takes as long as it takes, and others do not wait for it.
-  if (type === 'file.copied') return record(scope, services, operation).finally(() => target && services.order.note(target));
-  return services.order.change(target ? [location, target] : [location], () => record(scope, services, operation));
+  return services.order.begin(target, async place => {
+    await make();
+    services.order.note(target);
+    place.leave();
+  });
 }
 
 async function record(scope: SessionScope, services: VfsServices, operation: Operation): Promise<void> {

@@ -4,7 +4,7 @@ import { MemoryStorage } from '#backends/memory/index.js';
 import type { StorageBackend } from '#core/api.js';
 import type { HubEvent } from '#core/events/types.js';
 import { VfsServices } from '#core/vfs/scope.js';
-import { altered, get, hubOn, nativeStorage, put, recorded } from './support.js';
+import { altered, codeOf, get, hubOn, nativeStorage, put, recorded } from './support.js';
 
 const REPLACE = { write: true, create: true, truncate: true };
 const home = { mounts: [{ path: '/', storage: 'double', directory: '/' }] };
@@ -100,5 +100,54 @@ test('an upload that fails leaves nothing that others would wait for', async t =
   failing = false;
   await put(hub.alice, '/f', 'whole');
   t.is(await get(hub.alice, '/f'), 'whole');
+  t.is(hub.hub.get(VfsServices).order.size, 0);
+});
+
+test('a directory is not moved while something is uploaded into it, by whomever', async t => {
+  const memory = new MemoryStorage();
+  const hub = await hubOn(t, memory, { users: { bob: { mounts: [{ path: '/', storage: 'double', directory: '/d' }] } } });
+  await hub.alice.mkdir('/d');
+  await hub.alice.mkdir('/d/in');
+  await put(hub.alice, '/d/in/old', 'old');
+  await put(hub.alice, '/dx', 'beside');
+  const bob = await hub.files('bob');
+  const beside = await hub.alice.open('/dx', REPLACE);
+  for (const [path, flags] of [
+    ['/in/new', REPLACE],
+    ['/in/old', { write: true }],
+  ] as const) {
+    const upload = await bob.open(path, flags);
+    await upload.write(text('uploaded'), 0);
+    for (const directory of ['/d', '/d/in']) await t.throwsAsync(hub.alice.rename(directory, '/e'), { code: 'conflict' });
+    await upload.close();
+  }
+  await hub.alice.rename('/d/in', '/d/moved');
+  await hub.alice.rename('/d', '/e');
+  await beside.close();
+  t.is(await get(hub.alice, '/e/moved/new'), 'uploaded');
+  t.is((await recorded(hub)).filter(({ type }) => type === 'directory.renamed').length, 2);
+  t.is(hub.hub.get(VfsServices).order.size, 0);
+});
+
+test('who uploads into a directory that is being moved waits, and finds it gone', async t => {
+  const memory = new MemoryStorage();
+  let release = (): void => undefined;
+  const gate = new Promise<void>(resolve => (release = resolve));
+  let moving = false;
+  const rename: MemoryStorage['rename'] = async (from, to, options) => {
+    if (from === '/d') moving = true;
+    if (from === '/d') await gate;
+    return memory.rename(from, to, options);
+  };
+  const hub = await hubOn(t, altered(memory, { rename }));
+  await hub.alice.mkdir('/d');
+  const moved = hub.alice.rename('/d', '/e');
+  while (!moving) await new Promise(setImmediate);
+  const made = codeOf(hub.alice.mkdir('/d/sub'));
+  const uploaded = codeOf(put(hub.alice, '/d/f', 'x'));
+  release();
+  await moved;
+  t.is(await made, 'not-found');
+  t.is(await uploaded, 'not-found');
   t.is(hub.hub.get(VfsServices).order.size, 0);
 });
