@@ -79,7 +79,12 @@ export class Policy {
       else this.#exact.set(key, granted);
     }
     this.#names = names
-      .map(({ path, allow, deny, hidden }) => ({ path: virtualPath(path), hidden, allows: anyOf(allow, true), denies: anyOf(deny, false) }))
+      .map(({ path, allow, deny, hidden }) => ({
+        path: virtualPath(path),
+        hidden,
+        allows: anyOf(allow, true),
+        denies: inDisguiseToo(anyOf(deny, false)),
+      }))
       .sort((a, b) => b.path.length - a.path.length);
   }
 
@@ -164,6 +169,13 @@ function anyOf(patterns: readonly string[], whenEmpty: boolean): (name: string) 
   if (patterns.length === 0) return () => whenEmpty;
   const compiled = patterns.map(pattern => compileGlob(pattern, { caseInsensitive: true }));
   return name => compiled.some(matches => matches(name));
+}
+
+const PLAIN = /^[ -~]*[!-\-/-~]$/;
+
+/** Also the form that some systems and people take a name for: compatible characters (full-width letters) as plain ones, dots and spaces at its end left out. */
+function inDisguiseToo(matches: (name: string) => boolean): (name: string) => boolean {
+  return name => matches(name) || (!PLAIN.test(name) && matches(name.normalize('NFKC').replace(/[. ]+$/, '')));
 }
 
 function isBelow(path: string, directory: string): boolean {

@@ -38,6 +38,31 @@ test('a denied name can be neither made nor read nor removed nor become the name
   t.is((await alice.stat('/bad.exe')).size, 1);
 });
 
+test('a denied name is denied in disguise too: with dots and spaces at its end, and in characters that stand for others', async t => {
+  const { alice } = await held(t, [pattern({ deny: ['*.exe', 'ca*', 'prog'] })]);
+  const disguises = [
+    'x.exe.',
+    'x.exe ',
+    'x.exe . .',
+    'x.\uff45xe',
+    'x\uff0eexe',
+    'X.\uff25XE\u3000',
+    'x.exe\u2026',
+    'prog.',
+    '\u{1d41c}\u{1d41a}t',
+  ];
+  for (const name of disguises) t.is(await codeOf(put(alice, `/${name}`, 'x')), 'permission-denied', name);
+  for (const name of ['x.ex\u00e9', 'exe.', '. ', 'x.exe.txt', '\u53e4.txt', 'program.']) await put(alice, `/${name}`, 'x');
+  t.is((await names(alice, '/')).length, 6);
+});
+
+test('a hidden name is hidden in disguise too', async t => {
+  const { alice, bob } = await held(t, [pattern({ deny: ['secret'], hidden: true })]);
+  for (const name of ['secret', 'secret.', '\uff53ecret ']) await put(bob, `/${name}`, 'x');
+  t.deepEqual(await names(alice, '/'), []);
+  t.is(await codeOf(alice.stat('/secret.')), 'not-found');
+});
+
 test('where names are listed, only those may be used', async t => {
   const { alice } = await held(t, [pattern({ allow: ['*.csv', '*.txt'], deny: ['secret*'] })]);
   await put(alice, '/a.csv', 'x');
