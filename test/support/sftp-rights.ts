@@ -10,6 +10,8 @@ interface Row {
   readonly act: (client: RawSftp, login: Login) => Promise<number>;
 }
 
+/** Who runs the tests: to him the hub may give files in any case. */
+const OWNER = [u32(process.getuid?.() ?? 0), u32(process.getgid?.() ?? 0)];
 const CREATE = OPEN.WRITE | OPEN.CREATE | OPEN.TRUNCATE;
 
 const ask =
@@ -26,7 +28,7 @@ const scp = (command: string, input: string) => async (_client: RawSftp, login: 
   return stdout.includes('Permission denied') ? STATUS.PERMISSION_DENIED : code === 0 ? STATUS.OK : STATUS.FAILURE;
 };
 
-/** Requests on '/f' and '/g', which are there, '/d', an empty directory, and '/new', which is not. */
+/** Requests on '/f' and '/g', which are there, '/d', an empty directory, '/full', one with a file, and '/new', which is not. */
 export const ROWS: readonly Row[] = [
   { title: 'OPEN to read', needs: ['download'], act: client => codeOf(client.get('/f')) },
   { title: 'OPEN to create', needs: ['upload'], act: put('/new') },
@@ -53,12 +55,16 @@ export const ROWS: readonly Row[] = [
   { title: 'SETSTAT size', needs: ['overwrite'], act: ask(FXP.SETSTAT, string('/f'), u32(1), u64(1)) },
   { title: 'SETSTAT mode', needs: ['chmod'], act: ask(FXP.SETSTAT, string('/f'), u32(4), u32(0o600)) },
   { title: 'SETSTAT times', needs: ['chtimes'], act: ask(FXP.SETSTAT, string('/f'), u32(8), u32(1), u32(1)) },
+  { title: 'SETSTAT owner', needs: ['chown'], act: ask(FXP.SETSTAT, string('/f'), u32(2), ...OWNER) },
+  { title: 'lsetstat owner', needs: ['chown'], act: extended('lsetstat@openssh.com', string('/f'), u32(2), ...OWNER) },
   { title: 'lsetstat mode', needs: ['chmod'], act: extended('lsetstat@openssh.com', string('/f'), u32(4), u32(0o600)) },
   { title: 'lsetstat times', needs: ['chtimes'], act: extended('lsetstat@openssh.com', string('/f'), u32(8), u32(1), u32(1)) },
   { title: 'statvfs', needs: [], act: extended('statvfs@openssh.com', string('/f')) },
   { title: 'check-file', needs: ['download'], act: extended('check-file-name', string('/f'), string('md5'), u64(0), u64(0), u32(0)) },
   { title: 'md5-hash', needs: ['download'], act: extended('md5-hash', string('/f'), u64(0), u64(0), string('')) },
-  { title: 'copy-data', needs: ['download', 'upload'], act: copyData },
+  { title: 'copy-data', needs: ['download', 'upload'], act: client => copyData(client, '/new') },
+  { title: 'copy-data over a file', needs: ['download', 'overwrite'], act: client => copyData(client, '/g') },
+  { title: 'scp -r of a directory to here', needs: ['list', 'download'], act: scp('scp -r -f /full', '\0\0\0\0\0\0') },
   { title: 'scp put', needs: ['upload'], act: scp('scp -t /new', 'C0644 1 x\nx\0') },
   { title: 'scp over a file', needs: ['overwrite'], act: scp('scp -t /f', 'C0644 1 x\nx\0') },
   { title: 'scp -r of a directory', needs: ['create-directories'], act: scp('scp -r -t /new', 'D0755 0 x\nE\n') },
@@ -74,7 +80,8 @@ export async function prepare(client: RawSftp): Promise<void> {
     await client.request(FXP.RMDIR, string(path));
   }
   await client.request(FXP.MKDIR, string('/d'), NO_ATTRS);
-  for (const path of ['/f', '/g']) await client.put(path, Buffer.from('content'));
+  await client.request(FXP.MKDIR, string('/full'), NO_ATTRS);
+  for (const path of ['/f', '/g', '/full/file']) await client.put(path, Buffer.from('content'));
 }
 
 /** Runs every row as a user who has all rights but `missing`; gives what is not as the table says. */
@@ -101,10 +108,10 @@ async function codeOf(work: Promise<unknown>): Promise<number> {
   }
 }
 
-async function copyData(client: RawSftp): Promise<number> {
+async function copyData(client: RawSftp, to: string): Promise<number> {
   const opened = (answer: Answer) => (answer.type === FXP.HANDLE ? readString(answer.body, 0) : undefined);
   const first = await client.request(FXP.OPEN, string('/f'), u32(OPEN.READ), NO_ATTRS);
-  const second = await client.request(FXP.OPEN, string('/new'), u32(CREATE), NO_ATTRS);
+  const second = await client.request(FXP.OPEN, string(to), u32(CREATE), NO_ATTRS);
   const [source, target] = [opened(first), opened(second)];
   const copied =
     source && target && (await client.request(FXP.EXTENDED, string('copy-data'), string(source), u64(0), u64(0), string(target), u64(0)));
