@@ -1,13 +1,17 @@
 import { parseArgs } from 'node:util';
 import { benchSftp } from './sftp.js';
 
+const USAGE = `npm run bench -- sftp [WORKS]... [--rounds N] [--size MiB]
+WORKS: aes128-gcm, aes256-gcm, chacha20-poly1305, aes128-ctr, several, small, rclone-small, ls, lftp, rclone, paramiko, psftp; all when there are none`;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, size: { type: 'string', default: '512' } },
 });
-if (positionals.length > 1 || (positionals[0] ?? 'sftp') !== 'sftp') {
-  console.error('npm run bench -- sftp [--rounds N] [--size MiB]');
+const [protocol = 'sftp', ...only] = positionals;
+if (protocol !== 'sftp') {
+  console.error(USAGE);
   process.exit(2);
 }
-await benchSftp({ rounds: Number(values.rounds), sizeMiB: Number(values.size) });
+await benchSftp({ rounds: Number(values.rounds), sizeMiB: Number(values.size), only });
 process.exit(0);

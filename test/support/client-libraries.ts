@@ -77,7 +77,8 @@ async function sftpClient(): Promise<SftpClient> {
 async function python(clients: Clients, account: Account, library: string): Promise<FileClient> {
   const program = await pythonWith(library);
   const script = fileURLToPath(new URL(`../../../test/support/${library}-client.py`, import.meta.url));
-  const env = { ...clients.environment(account), TEST_PORT: String(account.port), TEST_USER: account.user };
+  const login = account.keyFile === undefined ? {} : { TEST_KEY: account.keyFile };
+  const env = { ...clients.environment(account), TEST_PORT: String(account.port), TEST_USER: account.user, ...login };
   const act = (...args: readonly string[]) => succeeded(run(program, ['-W', 'ignore', script, ...args], { env, timeoutMs: LIMIT_MS }));
   return {
     put: (local, remote) => act('put', local, remote),

@@ -1,5 +1,5 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { run } from './children.js';
 import { type Account, type Clients, escaped } from './clients.js';
 import { type ClientMaker, type FileClient, LIMIT_MS, linesOf, succeeded } from './file-client.js';
@@ -129,7 +129,15 @@ async function puttyLogin(clients: Clients, account: Account): Promise<string[]>
   await writeFile(file, keys);
   const shown = await succeeded(run(tool('ssh-keygen'), ['-l', '-f', file]));
   const fingerprints = linesOf(shown).flatMap(line => ['-hostkey', line.split(' ')[1] ?? '']);
-  return ['-batch', '-P', String(account.port), '-pw', account.password ?? '', ...fingerprints];
+  const login = account.keyFile === undefined ? ['-pw', account.password ?? ''] : ['-i', await puttyKey(clients, account.keyFile)];
+  return ['-batch', '-P', String(account.port), ...login, ...fingerprints];
+}
+
+/** The key in the form that PuTTY's programs read. */
+async function puttyKey(clients: Clients, keyFile: string): Promise<string> {
+  const converted = join(clients.home, `${basename(keyFile)}.ppk`);
+  await succeeded(run(tool('puttygen'), [keyFile, '-O', 'private', '-o', converted]));
+  return converted;
 }
 
 /** A program that takes ssh's arguments as OpenSSH's sftp and scp give them, and logs in by dropbear's client, which knows few of them. */

@@ -12,7 +12,8 @@ client.connect(
     "127.0.0.1",
     port=int(os.environ["TEST_PORT"]),
     username=os.environ["TEST_USER"],
-    password=os.environ["TEST_PASSWORD"],
+    password=os.environ.get("TEST_PASSWORD"),
+    key_filename=os.environ.get("TEST_KEY"),
     look_for_keys=False,
     allow_agent=False,
 )
