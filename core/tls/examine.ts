@@ -48,8 +48,9 @@ async function judge(pair: CertificatePair, warnBeforeMs: number, now: number): 
   if (mode & 0o007)
     return { result: 'warn', detail: `Everybody on this machine may read the key in ${pair.files.key}; chmod 600 keeps them out` };
   const leftMs = pair.notAfter.getTime() - now;
+  const byItself = pair.subject === pair.issuer ? ', signed by itself: clients have to be told its fingerprint' : '';
   const until = `valid until ${day(pair.notAfter)}`;
   return leftMs <= warnBeforeMs
-    ? { result: 'warn', detail: `${until}: ${Math.floor(leftMs / DAY_MS)} days left` }
-    : { result: 'ok', detail: until };
+    ? { result: 'warn', detail: `${until}: ${Math.floor(leftMs / DAY_MS)} days left${byItself}` }
+    : { result: 'ok', detail: `${until}${byItself}` };
 }
