@@ -47,6 +47,14 @@ export async function moveWithoutReplacing(from: string, to: string, type: 'file
   await renameEntry(from, to);
 }
 
+/** Takes the old name from a file that has both, as a crash in moveWithoutReplacing() leaves it. Resolves to whether it had both. */
+export async function finishMove(from: string, to: string): Promise<boolean> {
+  const [source, target] = await Promise.all([statEntry(from), statEntry(to)]);
+  if (!source.isFile() || source.dev !== target.dev || source.ino !== target.ino) return false;
+  await fs.unlink(from);
+  return true;
+}
+
 async function linked(from: string, to: string): Promise<boolean> {
   try {
     await fs.link(from, to);

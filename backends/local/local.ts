@@ -31,7 +31,7 @@ import {
   statEntry,
   syncDescriptor,
 } from './io.js';
-import { linkTarget, moveWithoutReplacing, storedTarget } from './links.js';
+import { finishMove, linkTarget, moveWithoutReplacing, storedTarget } from './links.js';
 import { listDirectory } from './listing.js';
 import { FOLDERS_FILE, MAIN_STAGING, StagingFolders } from './staging.js';
 import { beginUpload, FILE_MODE, resumeUpload } from './upload.js';
@@ -152,6 +152,15 @@ export class LocalStorage implements StorageBackend {
       if (errnoOf(error.cause) === 'EXDEV') this.staging.relearn();
       throw error;
     });
+  }
+
+  async finishRename(from: string, to: string): Promise<boolean> {
+    try {
+      return await this.#at(from, source => this.#at(to, target => finishMove(named(source), named(target))));
+    } catch (error) {
+      if ((error as HubError).code === 'not-found') return false;
+      throw error;
+    }
   }
 
   link(from: string, to: string): Promise<void> {

@@ -27,7 +27,7 @@ export async function recoverPending(
     const { event, proof } = record;
     try {
       const storage = await lookup(proof.storage);
-      if (await hasHappened(storage, proof)) {
+      if ((await hasHappened(storage, proof)) || (await finishRename(storage, record))) {
         await events.settle([event.id]);
         log.info({ event: event.id, type: event.type, path: proof.path }, 'an event was cut off after its operation: it is delivered now');
       } else {
@@ -87,6 +87,12 @@ async function hasHappened(storage: StorageBackend, { path, before }: OperationP
     if (failure.code === 'not-found' || failure.code === 'not-a-directory') return before !== '';
     throw failure;
   }
+}
+
+/** Where a rename takes several steps, one that was begun is finished: the file would keep both names, and nobody would be told. */
+async function finishRename(storage: StorageBackend, { event, proof }: PendingRecord): Promise<boolean> {
+  if (event.type !== 'file.renamed' || event.data.replaced || event.data.targetStoragePath === undefined) return false;
+  return (await storage.finishRename?.(proof.path, event.data.targetStoragePath)) ?? false;
 }
 
 /** Whether what is pending is an upload in a temporary, which nobody needs when it was not published. */

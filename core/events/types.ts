@@ -31,7 +31,8 @@ export interface EventTypes {
   'download.completed': TransferEvent;
   'download.failed': TransferEvent & { readonly reason: string };
   'file.deleted': FileEvent & { readonly size: number };
-  'file.renamed': FileEvent & { readonly target: string; readonly replaced: boolean };
+  /** `targetStoragePath`: where the target is in the storage. */
+  'file.renamed': FileEvent & { readonly target: string; readonly targetStoragePath?: string; readonly replaced: boolean };
   'file.copied': FileEvent & { readonly target: string };
   'file.linked': FileEvent & { readonly target: string };
   'directory.created': FileEvent;

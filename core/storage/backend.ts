@@ -64,6 +64,11 @@ export interface StorageBackend {
   removeDirectory?(path: string): Promise<void>;
   /** Moves an entry in one atomic step, or absent. `replace: false` throws 'already-exists' instead of replacing a file at `to`. */
   rename?(from: string, to: string, options: { readonly replace: boolean }): Promise<void>;
+  /**
+   * Finishes a rename() with `replace: false` that a crash has cut off between its steps, where it has several. Resolves to whether it
+   * was begun: the file is then at `to` only. Absent where a rename is one step.
+   */
+  finishRename?(from: string, to: string): Promise<boolean>;
   /** A second name for the same file. */
   link?(from: string, to: string): Promise<void>;
   /** Copies a file without moving its bytes through the hub, replacing a file at `to`. */

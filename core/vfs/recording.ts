@@ -15,6 +15,7 @@ type OperationType =
 
 interface Extra {
   readonly target?: string;
+  readonly targetStoragePath?: string;
   readonly size?: number;
   readonly replaced?: boolean;
 }

@@ -36,7 +36,13 @@ export async function renameEntry(
     type: isDirectory ? 'directory.renamed' : 'file.renamed',
     location,
     target: target.location,
-    extra: isDirectory ? { target: path } : async () => ({ target: path, replaced: (await entryOf(backend, storagePath)) !== undefined }),
+    extra: isDirectory
+      ? { target: path }
+      : async () => ({
+          target: path,
+          targetStoragePath: storagePath,
+          replaced: (await entryOf(backend, storagePath)) !== undefined,
+        }),
     proof: { at: location, before: info.etag ?? '*' },
     // What has come to the place only now must not be replaced without the right.
     operate: () => rename(location.storagePath, storagePath, { replace: overwrite && mayReplace(scope, source, target) }),

@@ -47,7 +47,7 @@ test('a session of operations leaves exactly its events, with what they are to s
     { type: 'upload.completed', ...at('/d/f'), size: 12, bytes: 12, replaced: true },
     { type: 'download.completed', ...at('/d/f'), size: 12, bytes: 12 },
     { type: 'file.copied', ...at('/d/f'), target: '/copy' },
-    { type: 'file.renamed', ...at('/copy'), target: '/renamed', replaced: false },
+    { type: 'file.renamed', ...at('/copy'), target: '/renamed', targetStoragePath: '/home/renamed', replaced: false },
     { type: 'file.linked', ...at('/linked'), target: '/renamed' },
     { type: 'file.linked', ...at('/symlinked'), target: '/d/f' },
     { type: 'file.deleted', ...at('/linked'), size: 12 },

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { link, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -19,6 +19,8 @@ interface Crash {
     readonly pending: number;
   }>;
   readonly content: (name: string) => Promise<string>;
+  /** Her folder on the disk. */
+  readonly folder: string;
 }
 
 /** A hub that is left as it is, with nothing settled, dropped or aborted, as a kill leaves it. */
@@ -35,6 +37,7 @@ async function firstLife(t: ExecutionContext, changes: (never: Promise<never>) =
   t.teardown(() => giveUp(new Error('the first life ends with the test')));
   return {
     files: await first.files('alice'),
+    folder: join(dataDirectory, 'files/alice'),
     content: name => readFile(join(dataDirectory, 'files/alice', name), 'utf8'),
     async restart() {
       const second = await startHub(t, options);
@@ -125,6 +128,31 @@ test('killed after any other operation: its event is delivered', async t => {
     'directory.deleted /e',
   ]);
   t.is(pending, 0);
+});
+
+test('killed in the middle of a rename: it is finished, and its event delivered', async t => {
+  let hangs = false;
+  let prepared = 0;
+  const { files, folder, restart } = await firstLife(t, never => ({
+    prepare: async next => {
+      const pending = await next();
+      prepared++;
+      return hangs ? never : pending;
+    },
+  }));
+  for (const path of ['/half', '/other', '/taken']) await put(files, path, path);
+  hangs = true;
+  const before = prepared;
+  const renames = [files.rename('/half', '/done'), files.rename('/other', '/later')];
+  for (const rename of renames) rename.catch(() => undefined);
+  await until(() => prepared === before + renames.length);
+  // The first has got its new name, and not lost the old one; the other's new name has been taken by another file.
+  await link(join(folder, 'half'), join(folder, 'done'));
+  await link(join(folder, 'taken'), join(folder, 'later'));
+  const { events, pending } = await restart();
+  t.deepEqual(events.slice(3), ['file.renamed /half']);
+  t.is(pending, 0);
+  t.deepEqual((await readdir(folder)).sort(), ['done', 'later', 'other', 'taken']);
 });
 
 test('killed between the event of any other operation and the operation: its event goes', async t => {
