@@ -123,7 +123,11 @@ export class LoginService {
       if (recognised?.user.id === user.id) latest = recognised.user;
       else refused.push(credential);
     }
-    if (!useful) throw new HubError('authentication-failed', notAMethod(user, method));
+    if (!useful) {
+      // For the number of queries alone.
+      await this.#explain(attempt);
+      throw new HubError('authentication-failed', notAMethod(user, method));
+    }
     if (refused.length > 0) throw new HubError('authentication-failed', await this.#explain({ ...attempt, credentials: refused }));
     return { user: latest, method };
   }
