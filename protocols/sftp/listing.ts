@@ -6,7 +6,13 @@ import { PACKET, packet, stringField, uint32Field } from './packets.js';
 const MAX_ENTRIES = 100;
 const MAX_BYTES = 32 * 1024;
 
-/** A directory that a client reads, batch by batch: never more of it is in memory than one batch of the storage. */
+/** What a NAME reply holds. */
+interface Names {
+  readonly count: number;
+  readonly entries: readonly Buffer[];
+}
+
+/** A directory that a client reads, batch by batch: never more of it is in memory than one batch of the storage and one reply. */
 export class Listing {
   readonly kind = 'directory';
   readonly #batches: AsyncIterator<readonly FileInfo[]>;
@@ -14,6 +20,8 @@ export class Listing {
   #at = 0;
   #ended = false;
   #tail: Promise<unknown> = Promise.resolve();
+  /** The next reply, which is made while the client looks at the last one. */
+  #ahead: Promise<Names | undefined> | undefined;
 
   private constructor(
     readonly path: string,
@@ -44,7 +52,24 @@ export class Listing {
   }
 
   async #next(id: number): Promise<Buffer | undefined> {
-    const names: Buffer[] = [];
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const names = await (ahead ?? this.#names());
+    if (!names) return undefined;
+    // After the reply has left.
+    setImmediate(() => this.#lookAhead());
+    return packet(PACKET.NAME, id, uint32Field(names.count), ...names.entries);
+  }
+
+  #lookAhead(): void {
+    if (this.#ended || this.#ahead) return;
+    this.#ahead = this.#names();
+    // Whoever asks for it hears of the failure.
+    this.#ahead.catch(() => undefined);
+  }
+
+  async #names(): Promise<Names | undefined> {
+    const entries: Buffer[] = [];
     let bytes = 0;
     let count = 0;
     while (count < MAX_ENTRIES && bytes < MAX_BYTES) {
@@ -57,11 +82,11 @@ export class Listing {
       const info = this.#batch[this.#at++];
       if (!info) throw new HubError('internal', 'Internal error');
       const entry = Buffer.concat([stringField(info.name), stringField(longName(info)), attributesField(info)]);
-      names.push(entry);
+      entries.push(entry);
       bytes += entry.length;
       count++;
     }
-    return packet(PACKET.NAME, id, uint32Field(count), ...names);
+    return { count, entries };
   }
 
   async #fill(): Promise<void> {
