@@ -126,7 +126,7 @@ export class Connection {
       return false;
     }
     this.#session = session;
-    const end = () => this.drop(String(session.signal.reason));
+    const end = () => this.drop(String(session.signal.reason), this.#closed);
     if (session.signal.aborted) end();
     else session.signal.addEventListener('abort', end, { once: true });
     return !this.#dropped;
