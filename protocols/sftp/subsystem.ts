@@ -226,6 +226,11 @@ export class SftpSubsystem implements RequestContext, WireObserver {
 
   ended(): void {
     this.#inputEnded = true;
+    // The rest of a WRITE that was cut off will not come.
+    if (this.#writing) {
+      this.#writing = undefined;
+      this.#inFlight--;
+    }
     this.#goOn();
   }
 

@@ -204,6 +204,11 @@ test('gives up the uploads of a client that is cut off, and of a channel that is
   await write(left, '/left');
   left.channel.end();
   await hub.event('upload.failed', event => event.data.path === '/left');
+  const half = await connect(t, hub.login);
+  const handle = await half.open('/in-mid-write', CREATE);
+  half.send(packet(FXP.WRITE, u32(900), string(handle), u64(0), string(Buffer.alloc(1_000))).subarray(0, 500));
+  half.channel.end();
+  await hub.event('upload.failed', event => event.data.path === '/in-mid-write');
   const closed = await connect(t, hub.login);
   await write(closed, '/closed');
   closed.channel.close();
