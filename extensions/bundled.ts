@@ -5,10 +5,13 @@ import type { Extension } from '#core/api.js';
 import script from '#extensions/script/index.js';
 import webhook from '#extensions/webhook/index.js';
 import { migrations } from '#migrations/index.js';
+import ftp from '#protocols/ftp/index.js';
 import sftp from '#protocols/sftp/index.js';
 
 /** Everything that is shipped, in the order in which it is registered. */
-export const bundled: readonly Extension[] = [local, memory, sftpStorage, sftp, webhook, script].map(extension => extension as Extension);
+export const bundled: readonly Extension[] = [local, memory, sftpStorage, sftp, ftp, webhook, script].map(
+  extension => extension as Extension,
+);
 
 /** The steps of the database, which the hub takes at its start. */
 export { migrations };

@@ -14,7 +14,7 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
     /^(tsyringe|reflect-metadata|eventemitter3|knex|better-sqlite3|zod|yaml|semver|commander|pino|pino-pretty|ipaddr\.js|undici|@node-rs\/argon2)$/,
   ],
   ['backends/*', door, /^ssh2$/],
-  ['protocols/*', door, /^ssh2$/],
+  ['protocols/*', door, /^(ssh2|ftp-srv)$/],
   ['extensions/*', door, /^$/],
   ['extensions', /^(#core\/api\.js|#(backends|protocols|web|extensions|migrations)\/([\w-]+\/)?index\.js)$/, /^$/],
   ['web', /^#core\//, /^(@hapi\/|jose$|@tus\/server$|yazl$|tsyringe$)/],

@@ -53,6 +53,7 @@ async function checkConfiguration(context: CliContext, options: GlobalOptions): 
   const { protocols } = await readAll(context, options);
   const run = await runningHub(options.dataDir);
   const ports = protocols.map(({ type, options: section }) => checkPort(type.name, section, run));
+  const plain = protocols.flatMap(({ type, options: section }) => checkPlainText(type.name, section));
   return [
     { check: 'configuration', result: 'ok', detail: options.config ?? 'defaults and environment' },
     ...(run?.listeners ?? []).map(
@@ -63,7 +64,17 @@ async function checkConfiguration(context: CliContext, options: GlobalOptions): 
       }),
     ),
     ...(await Promise.all(ports)).flat(),
+    ...plain,
   ];
+}
+
+/** Of servers that can do without TLS. */
+function checkPlainText(protocol: string, section: unknown): readonly Finding[] {
+  const { enabled, tls } = section as { readonly enabled?: unknown; readonly tls?: unknown };
+  if (enabled === false || typeof tls !== 'string') return [];
+  const check = `TLS of ${protocol}`;
+  if (tls === 'required') return [{ check, result: 'ok', detail: 'nobody logs in without it' }];
+  return [{ check, result: 'warn', detail: `protocols.${protocol}.tls is '${tls}': passwords and files may travel in plain text` }];
 }
 
 async function checkPort(protocol: string, section: unknown, run: RunFile | undefined): Promise<readonly Finding[]> {

@@ -77,5 +77,12 @@ function collect(child: ChildProcess): () => Omit<Ended, 'code'> {
 
 function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('ENTREPOT_') && !name.startsWith('npm_'));
-  return { ...Object.fromEntries(inherited), ENTREPOT_PROTOCOLS__SFTP__HOST: '127.0.0.1', ENTREPOT_PROTOCOLS__SFTP__PORT: '0', ...more };
+  return {
+    ...Object.fromEntries(inherited),
+    ENTREPOT_PROTOCOLS__SFTP__HOST: '127.0.0.1',
+    ENTREPOT_PROTOCOLS__SFTP__PORT: '0',
+    ENTREPOT_PROTOCOLS__FTP__HOST: '127.0.0.1',
+    ENTREPOT_PROTOCOLS__FTP__PORT: '0',
+    ...more,
+  };
 }

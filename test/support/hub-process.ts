@@ -151,6 +151,8 @@ export function hubEnvironment(more: Readonly<Record<string, string>>): NodeJS.P
     ...Object.fromEntries(inherited),
     ENTREPOT_PROTOCOLS__SFTP__HOST: '127.0.0.1',
     ENTREPOT_PROTOCOLS__SFTP__PORT: '0',
+    ENTREPOT_PROTOCOLS__FTP__HOST: '127.0.0.1',
+    ENTREPOT_PROTOCOLS__FTP__PORT: '0',
     ENTREPOT_OUTBOUND__ALLOW: '["127.0.0.0/8"]',
     ...more,
   };

@@ -73,8 +73,12 @@ export async function startHub(t: ExecutionContext, options: TestHubOptions = {}
     values: {
       ...(!options.databaseFile && { database: { url: 'sqlite::memory:' } }),
       durability: 'process',
-      protocols: { sftp: { host: '127.0.0.1', port: 0, hostKeys: sharedHostKeys() } },
       ...options.values,
+      protocols: {
+        sftp: { host: '127.0.0.1', port: 0, hostKeys: sharedHostKeys() },
+        ftp: { enabled: false },
+        ...(options.values?.protocols as object | undefined),
+      },
     },
     ...(options.configure && { configure: options.configure }),
   });

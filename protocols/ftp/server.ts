@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { HubError, type ListenAddress, type ProtocolContext, type ProtocolServer, toHubError } from '#core/api.js';
+import { Connection, type ConnectionContext } from './connection.js';
+import type { FtpOptions, PortRange } from './options.js';
+import { PassivePorts } from './passive.js';
+import { BufferPool } from './pumps.js';
+
+const EVERY_ADDRESS = '::';
+const EVERY_IPV4_ADDRESS = '0.0.0.0';
+const MIN_PORTS = 10;
+
+/** The FTP server: sockets are accepted here, counted and timed before anything is said; the files of a client are reached through its session only. */
+export class FtpServer implements ProtocolServer {
+  readonly #listeners: NetServer[] = [];
+  readonly #connections = new Set<Connection>();
+  #connectionContext: ConnectionContext | undefined;
+  #drained: (() => void) | undefined;
+  #stopping = false;
+
+  constructor(
+    private readonly options: FtpOptions,
+    private readonly context: ProtocolContext,
+  ) {}
+
+  /** Listens. Throws 'unavailable' when a port cannot be had, 'invalid-request' when a worker would have too few data ports. */
+  async start(): Promise<readonly ListenAddress[]> {
+    const { enabled, host, port, implicitPort, tls } = this.options;
+    if (!enabled) return [];
+    this.#connectionContext = this.#contextOf();
+    const addresses = [await this.#listen(host, port, false)];
+    if (implicitPort !== undefined && tls !== 'off') addresses.push(await this.#listen(host, implicitPort, true));
+    if (tls === 'required') this.context.log.info({}, 'FTP lets nobody in without TLS; `protocols.ftp.tls: optional` would');
+    else this.context.log.warn({ tls }, 'FTP lets clients in without TLS: passwords and files travel in plain text');
+    return addresses;
+  }
+
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#stopping = true;
+    for (const listener of this.#listeners) if (listener.listening) listener.close();
+    const drained = new Promise<void>(resolve => {
+      this.#drained = resolve;
+    });
+    const dropAll = () => {
+      for (const connection of this.#connections) connection.close([421, 'The server is shutting down']);
+    };
+    if (signal.aborted) dropAll();
+    else signal.addEventListener('abort', dropAll, { once: true });
+    for (const connection of this.#connections) connection.finish();
+    if (this.#connections.size > 0) await drained;
+    signal.removeEventListener('abort', dropAll);
+  }
+
+  #contextOf(): ConnectionContext {
+    const { passive, tls } = this.options;
+    const { login, log, worker, certificates } = this.context;
+    return {
+      options: this.options,
+      login,
+      log,
+      pool: new BufferPool(),
+      ports: new PassivePorts({ ...passive, ports: sliceOf(passive.ports, worker) }),
+      certificates: tls === 'off' ? undefined : certificates,
+      closed: connection => this.#closed(connection),
+    };
+  }
+
+  async #listen(host: string, port: number, implicit: boolean): Promise<ListenAddress> {
+    const listener = createServer({ noDelay: true }, socket => this.#accept(socket, implicit));
+    this.#listeners.push(listener);
+    try {
+      await bind(listener, host, port);
+    } catch (error) {
+      // A machine without IPv6.
+      if (host !== EVERY_ADDRESS || !['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errno(error)))
+        throw listenFailure(error, host, port, implicit);
+      await bind(listener, EVERY_IPV4_ADDRESS, port).catch((second: unknown) => {
+        throw listenFailure(second, EVERY_IPV4_ADDRESS, port, implicit);
+      });
+    }
+    listener.on('error', error => this.context.log.error({ err: error }, 'The listener failed'));
+    return { host, port: (listener.address() as AddressInfo).port, tls: implicit };
+  }
+
+  #accept(socket: Socket, implicit: boolean): void {
+    const { remoteAddress } = socket;
+    const context = this.#connectionContext;
+    const admission = this.#stopping || !remoteAddress || !context ? undefined : this.context.login.admit(remoteAddress);
+    if (!admission || !context) {
+      socket.on('error', () => undefined);
+      socket.destroy();
+      return;
+    }
+    const connection = new Connection(context, socket, admission);
+    this.#connections.add(connection);
+    connection.start(implicit ? context.certificates : undefined);
+  }
+
+  #closed(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#drained?.();
+  }
+}
+
+/** The ports of one worker among those of a machine. Throws 'invalid-request' when they are too few to be of use. */
+function sliceOf({ first, last }: PortRange, { index, count }: { readonly index: number; readonly count: number }): PortRange {
+  if (first === 0 || count <= 1) return { first, last };
+  const share = Math.floor((last - first + 1) / count);
+  if (share < MIN_PORTS)
+    throw new HubError('invalid-request', `protocols.ftp.passive.ports: each of ${count} workers needs ${MIN_PORTS} ports`);
+  return { first: first + index * share, last: first + (index + 1) * share - 1 };
+}
+
+async function bind(listener: NetServer, host: string, port: number): Promise<void> {
+  const listening = once(listener, 'listening');
+  listener.listen({ host, port });
+  await listening;
+}
+
+function errno(error: unknown): string {
+  return String((error as { readonly code?: unknown }).code);
+}
+
+function listenFailure(error: unknown, host: string, port: number, implicit: boolean): HubError {
+  const code = errno(error);
+  const option = implicit ? 'protocols.ftp.implicitPort' : 'protocols.ftp.port';
+  const message =
+    code === 'EADDRINUSE'
+      ? `Port ${port} is already in use by another program: end it, or set ${option} to a free port`
+      : code === 'EACCES'
+        ? `Port ${port} may not be opened by this account: set ${option} to one above 1023`
+        : `Cannot listen on ${host}, port ${port} (${code}): check protocols.ftp.host and ${option}`;
+  return new HubError('unavailable', message, { cause: toHubError(error) });
+}
