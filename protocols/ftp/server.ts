@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
-import { HubError, type ListenAddress, type ProtocolContext, type ProtocolServer, toHubError } from '#core/api.js';
-import { Connection, type ConnectionContext } from './connection.js';
+import { type Admission, HubError, type ListenAddress, type ProtocolContext, type ProtocolServer, toHubError } from '#core/api.js';
+import type { Connection, ConnectionContext } from './connection.js';
 import type { FtpOptions, PortRange } from './options.js';
 import { PassivePorts } from './passive.js';
 import { BufferPool } from './pumps.js';
@@ -14,7 +14,7 @@ const MIN_PORTS = 10;
 export class FtpServer implements ProtocolServer {
   readonly #listeners: NetServer[] = [];
   readonly #connections = new Set<Connection>();
-  #connectionContext: ConnectionContext | undefined;
+  #connect: ((socket: Socket, admission: Admission) => Connection) | undefined;
   #drained: (() => void) | undefined;
   #stopping = false;
 
@@ -27,7 +27,10 @@ export class FtpServer implements ProtocolServer {
   async start(): Promise<readonly ListenAddress[]> {
     const { enabled, host, port, implicitPort, tls } = this.options;
     if (!enabled) return [];
-    this.#connectionContext = this.#contextOf();
+    // A hub without FTP carries none of it.
+    const { Connection } = await import('./connection.js');
+    const context = this.#contextOf();
+    this.#connect = (socket, admission) => new Connection(context, socket, admission);
     const addresses = [await this.#listen(host, port, false)];
     if (implicitPort !== undefined && tls !== 'off') addresses.push(await this.#listen(host, implicitPort, true));
     if (tls === 'required') this.context.log.info({}, 'FTP lets nobody in without TLS; `protocols.ftp.tls: optional` would');
@@ -84,16 +87,16 @@ export class FtpServer implements ProtocolServer {
 
   #accept(socket: Socket, implicit: boolean): void {
     const { remoteAddress } = socket;
-    const context = this.#connectionContext;
-    const admission = this.#stopping || !remoteAddress || !context ? undefined : this.context.login.admit(remoteAddress);
-    if (!admission || !context) {
+    const connect = this.#connect;
+    const admission = this.#stopping || !remoteAddress || !connect ? undefined : this.context.login.admit(remoteAddress);
+    if (!admission || !connect) {
       socket.on('error', () => undefined);
       socket.destroy();
       return;
     }
-    const connection = new Connection(context, socket, admission);
+    const connection = connect(socket, admission);
     this.#connections.add(connection);
-    connection.start(implicit ? context.certificates : undefined);
+    connection.start(implicit ? this.context.certificates : undefined);
   }
 
   #closed(connection: Connection): void {
