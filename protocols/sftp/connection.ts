@@ -21,6 +21,8 @@ const MAX_UNSENT_BEFORE_LOGIN_BYTES = 256 * 1024;
 const MAX_ONE_SIDED_BYTES = 6 * 1024 * 1024;
 /** What a dropped client may take to receive what was sent, before its socket is cut. */
 const DROP_GRACE_MS = 500;
+/** What the storage may take for what a lost client has sent, before its session ends. */
+const DISCARD_LIMIT_MS = 5_000;
 const ONLY_SFTP = 'This server offers SFTP only.\r\n';
 
 /** What a connection needs from its server. */
@@ -45,6 +47,7 @@ export class Connection {
   readonly #log: Logger;
   readonly #subsystems = new Set<SftpSubsystem | ExecChannel>();
   readonly #share = new Share();
+  readonly #discards = new Set<Promise<unknown>>();
   #budget: HandleBudget | undefined;
   #ssh: SshConnection | undefined;
   #session: Session | undefined;
@@ -225,6 +228,7 @@ export class Connection {
       drop: reason => this.drop(reason),
       stalled: () => this.#stalled(),
       released: () => this.#released(),
+      discarding: work => this.#discarding(work),
       get stopping() {
         return isStopping();
       },
@@ -264,6 +268,13 @@ export class Connection {
     this.#dropIfDone();
   }
 
+  #discarding(work: Promise<unknown>): void {
+    const noted = work
+      .catch((error: unknown) => this.#log.warn({ err: error }, 'What was open could not be given up'))
+      .finally(() => this.#discards.delete(noted));
+    this.#discards.add(noted);
+  }
+
   #dropIfDone(): void {
     if (!this.#stopping || [...this.#subsystems].some(subsystem => subsystem.isBusy)) return;
     // After the answer that made it done.
@@ -281,12 +292,20 @@ export class Connection {
     this.#limit(undefined, '');
     clearTimeout(this.#rekeyTimer);
     const session = this.#session;
-    // The session knows which transfers were open, and says why they failed.
-    const ended = session
-      ? this.#end(session, session.signal.aborted ? String(session.signal.reason) : 'connection closed')
-      : Promise.resolve();
-    this.#closeSubsystems('connection closed');
-    void ended.finally(() => this.context.closed(this));
+    const reason = session?.signal.aborted ? String(session.signal.reason) : 'connection closed';
+    this.#closeSubsystems(reason);
+    void this.#discarded()
+      .then(() => session && this.#end(session, reason))
+      .finally(() => this.context.closed(this));
+  }
+
+  /** Resolves when all that was open is given up, or a storage takes too long for it. */
+  async #discarded(): Promise<void> {
+    if (this.#discards.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>(resolve => (timer = setTimeout(resolve, DISCARD_LIMIT_MS)));
+    await Promise.race([Promise.all(this.#discards), late]);
+    clearTimeout(timer);
   }
 
   async #end(session: Session, reason: string): Promise<void> {

@@ -40,6 +40,8 @@ export interface SubsystemContext {
   stalled(): void;
   /** A handle was closed, or the channel ended. */
   released(): void;
+  /** What was open is given up; the session is to live until then, so that nothing is lost that was answered. */
+  discarding(work: Promise<unknown>): void;
   /** Whether nothing new may be opened, because the server stops. */
   readonly stopping: boolean;
 }
@@ -122,7 +124,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
     this.#share.leave();
     this.#wire.close();
     this.reads.close();
-    for (const opened of this.handles.clear()) void discard(opened, reason);
+    this.context.discarding(Promise.all(this.handles.clear().map(opened => discard(opened, reason))));
     this.context.released();
   }
 

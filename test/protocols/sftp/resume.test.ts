@@ -58,6 +58,28 @@ test('a cut connection leaves the upload to its user, by STAT, LSTAT and OPEN wi
   t.like((await hub.event('upload.completed')).data, { path: '/f', size: 300_000, bytes: 180_000 });
 });
 
+test('all that was answered is kept, however soon the connection is cut after it', async t => {
+  const hub = await startSftp(t, { storage: 'disk', users });
+  // More than is at the storage at a time.
+  const count = 15;
+  const piece = randomBytes(255 * 1024);
+  for (let round = 0; round < 10; round++) {
+    const client = await connect(t, hub.login);
+    const handle = await client.open(`/f${round}`, OPEN.WRITE | OPEN.CREATE | OPEN.TRUNCATE);
+    const write = (index: number) => client.request(FXP.WRITE, string(handle), u64(index * piece.length), string(piece));
+    await Promise.all(Array.from({ length: count }, (_, index) => write(index)));
+    client.cut();
+    const all = await until('the upload is kept', async () => {
+      const uploads = await hub.hub.get(UploadRepository).list();
+      return uploads.length > round ? uploads : undefined;
+    });
+    t.deepEqual(
+      all.map(({ size }) => size),
+      all.map(() => count * piece.length),
+    );
+  }
+});
+
 test('a subsystem that ends with an upload open leaves it to its user', async t => {
   const hub = await startSftp(t, { storage: 'disk', users });
   const client = await connect(t, hub.login);
