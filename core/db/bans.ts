@@ -51,7 +51,7 @@ export class BanRepository {
       const counts: number[] = [];
       for (const { kind, subject, since } of subjects) {
         const found = await trx('login_failures').where({ kind, subject }).where('at', '>', since).count({ total: '*' }).first();
-        counts.push(Number(found?.['total']));
+        counts.push(Number((found as { readonly total: number } | undefined)?.total ?? 0));
       }
       return counts;
     });
