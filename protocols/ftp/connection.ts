@@ -18,6 +18,8 @@ const MAX_UNSENT_BYTES = 64 * 1024;
 const MAX_STRAY_LINES = 10;
 /** What a client may take to receive the last reply before its socket is cut. */
 const CLOSE_GRACE_MS = 500;
+/** One for all: each holds a converter of its own. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** What a connection needs from its server. */
 export interface ConnectionContext extends ServerContext {
@@ -34,7 +36,6 @@ export class Connection implements ControlLine {
   readonly #log: Logger;
   readonly #reader = new LineReader();
   readonly #waiting: Buffer[] = [];
-  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #stream: Socket | TLSSocket;
   #timer: NodeJS.Timeout | undefined;
   #busy = false;
@@ -223,7 +224,7 @@ export class Connection implements ControlLine {
   #decoded(line: Buffer): string {
     let text: string;
     try {
-      text = this.#decoder.decode(line);
+      text = UTF8.decode(line);
     } catch {
       throw new HubError('invalid-request', 'Names are UTF-8 here');
     }

@@ -16,9 +16,15 @@ export function secureSocket(
   { named, resumes = true }: { readonly named: string | undefined; readonly resumes?: boolean },
 ): TLSSocket {
   const { SNICallback, ...options } = certificates.tlsOptions(named);
-  if (resumes) return new TLSSocket(stream as Socket, { ...options, SNICallback, isServer: true });
   const fresh = { ...options, ticketKeys: randomBytes(TICKET_KEY_BYTES), sessionIdContext: 'data' };
-  return new TLSSocket(stream as Socket, { ...fresh, secureContext: createSecureContext(fresh), isServer: true });
+  const socket = new TLSSocket(
+    stream as Socket,
+    resumes ? { ...options, SNICallback, isServer: true } : { ...fresh, secureContext: createSecureContext(fresh), isServer: true },
+  );
+  // Whoever uses it hears of its errors; one that comes when nobody does must not end the process.
+  socket.on('error', () => undefined);
+  socket.disableRenegotiation();
+  return socket;
 }
 
 /** Resolves when the handshake is done; rejects with 'unavailable' when it fails or the client leaves. Whoever waits bounds the time. */
