@@ -10,6 +10,8 @@ need() { # need COMMAND PACKAGE
 need sftp openssh-client
 need sshd openssh-server
 need lftp lftp
+need curl curl
+need python3 python3
 need rclone rclone
 need sshfs sshfs
 need git git
