@@ -42,6 +42,7 @@ import { Secrets } from './secrets.js';
 import { DiscoveredStorages } from './storage/discovery.js';
 import { StorageRegistry } from './storage/registry.js';
 import { Certificates } from './tls/certificates.js';
+import { DigestSlots } from './vfs/digest-slots.js';
 import { OpenPlaces } from './vfs/open-places.js';
 import { ResumableUploads } from './vfs/resume.js';
 import { VfsServices } from './vfs/scope.js';
@@ -107,6 +108,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
         log,
         config.durability === 'disk',
         new OpenPlaces(config.limits.openFilesPerSession, config.limits.openFilesPerUser),
+        new DigestSlots(config.limits.digests, config.limits.digestTime),
       ),
   );
   once(

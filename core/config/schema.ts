@@ -108,6 +108,12 @@ export const configSchema = z.strictObject({
       idle: duration('15m').describe('A session without a request for this long is ended'),
       openFilesPerSession: z.int().min(1).default(256).describe('Files and directories that one session may have open'),
       openFilesPerUser: z.int().min(1).default(1_024).describe('Files and directories that all sessions of one user may have open'),
+      digests: z
+        .int()
+        .min(1)
+        .default(4)
+        .describe('Checksums that are computed at the same time; the others wait, and one user has half of them at most'),
+      digestTime: duration('10m').describe('The longest that one checksum may take'),
     })
     .prefault({}),
   uploads: z

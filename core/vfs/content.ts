@@ -56,18 +56,37 @@ async function copyWithin(backend: StorageBackend, from: string, to: string, pla
   await plan.staged.abort();
 }
 
-/** The digests of a file's content. Throws 'aborted' when the session ends, and what digestRange() throws. */
-export async function digest(scope: SessionScope, location: Location, algorithm: HashAlgorithm, range: DigestRange): Promise<Buffer> {
+/** What a digest is computed of, and for whom. */
+export interface DigestRequest {
+  readonly algorithm: HashAlgorithm;
+  readonly range: DigestRange;
+  /** Aborts when nobody waits for it any more. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The digest of a whole file. Throws 'aborted' when the session ends, and what DigestSlots.run() throws. */
+export async function digestFile(scope: SessionScope, services: VfsServices, location: Location, request: DigestRequest): Promise<Buffer> {
   const handle = await location.backend.open(location.storagePath, { read: true });
   const read = (target: Uint8Array, position: number) => {
     scope.touch();
     return handle.read(target, position);
   };
   try {
-    return await digestRange(read, algorithm, range);
+    return await digestBy(read, scope, services, request);
   } finally {
     await handle.close();
   }
+}
+
+/** The digests of what `read` gives, when there is a slot for it. */
+export function digestBy(
+  read: (target: Uint8Array, position: number) => Promise<number>,
+  { userId, signal }: SessionScope,
+  { digests }: VfsServices,
+  request: DigestRequest,
+): Promise<Buffer> {
+  // Who gives a signal aborts it at the end of the session too, which no read outlives in any case.
+  return digests.run(userId, request.signal ?? signal, read, paced => digestRange(paced, request.algorithm, request.range));
 }
 
 async function copyThrough(scope: SessionScope, source: Location, copy: StorageHandle): Promise<void> {

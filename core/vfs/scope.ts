@@ -3,6 +3,7 @@ import type { EventBus } from '../events/bus.js';
 import type { Guards } from '../guards.js';
 import type { Logger } from '../log.js';
 import type { SessionInfo, TransferSnapshot } from '../session-info.js';
+import type { DigestSlots } from './digest-slots.js';
 import type { MountTable } from './mounts.js';
 import type { OpenPlaces } from './open-places.js';
 import { PlaceOrder } from './place-order.js';
@@ -24,6 +25,7 @@ export class VfsServices {
     readonly log: Logger,
     readonly durable: boolean,
     readonly places: OpenPlaces,
+    readonly digests: DigestSlots,
   ) {}
 }
 

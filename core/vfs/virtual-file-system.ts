@@ -1,7 +1,7 @@
 import { HubError } from '../errors.js';
 import type { FileAttributes, FileInfo, HashAlgorithm, OpenFlags } from '../storage/backend.js';
 import { requireAttributeRights } from './attribute-rights.js';
-import { copyContent, digest } from './content.js';
+import { copyContent, type DigestRequest, digestBy, digestFile } from './content.js';
 import type { DigestRange } from './digest.js';
 import { makeLink, makeSymlink, readLink } from './linking.js';
 import { listDirectory } from './listing.js';
@@ -194,17 +194,27 @@ export class VirtualFileSystem {
     return readLink(this.scope, await this.#entry(path));
   }
 
-  /** Digest in lower-case hex, read from the file when the backend does not keep one; of several blocks, one after the other. */
-  async checksum(path: string, algorithm: HashAlgorithm, range: DigestRange = {}): Promise<string> {
+  /**
+   * Digest in lower-case hex, read from the file when the backend does not keep one; of several blocks, one after the other. Digests of
+   * parts tell what is in them, byte by byte to who asks often enough: they are a download, with its event. Waits while many others are
+   * computed; throws 'aborted' when `signal` aborts, 'unavailable' beyond the time limit.
+   */
+  async checksum(path: string, algorithm: HashAlgorithm, range: DigestRange = {}, signal?: AbortSignal): Promise<string> {
     const found = await entryAt(this.scope, this.#enter(path));
     this.#requireFileNames(found);
     this.#require('read', found);
     const { location, info } = requireEntry(found);
     if (info.type !== 'file') throw new HubError('is-a-directory', 'Is a directory');
+    if (range.offset || range.length || range.blockBytes) return this.#digestParts(found, { algorithm, range, signal });
     await this.services.guards.ask('download', { session: this.scope.info, path: location.path });
-    const whole = !range.offset && !range.length && !range.blockBytes;
-    const kept = whole ? await inStorage(location.backend.checksum?.(location.storagePath, algorithm)) : undefined;
-    return kept ?? (await inStorage(digest(this.scope, location, algorithm, range))).toString('hex');
+    const kept = await inStorage(location.backend.checksum?.(location.storagePath, algorithm));
+    const request = { algorithm, range, signal };
+    return kept ?? (await inStorage(digestFile(this.scope, this.services, location, request))).toString('hex');
+  }
+
+  /** The digests of an open file, as by READs of it: they count as downloaded. Waits and throws like checksum(). */
+  digest(transfer: Transfer, algorithm: HashAlgorithm, range: DigestRange = {}, signal?: AbortSignal): Promise<Buffer> {
+    return digestBy((target, position) => transfer.read(target, position), this.scope, this.services, { algorithm, range, signal });
   }
 
   /** What the storage at `path` can do beyond files and directories. Throws what opening the storage throws. */
@@ -232,6 +242,18 @@ export class VirtualFileSystem {
       throw error;
     }
     await transfer.close();
+  }
+
+  async #digestParts(found: FoundEntry, { algorithm, range, signal }: DigestRequest): Promise<string> {
+    const transfer = await this.#openToRead(found, { read: true });
+    try {
+      const digests = await this.digest(transfer, algorithm, range, signal);
+      await transfer.close();
+      return digests.toString('hex');
+    } catch (error) {
+      await transfer.abort(error);
+      throw error;
+    }
   }
 
   async #describe(path: string, follow: boolean): Promise<FileInfo> {

@@ -1,4 +1,4 @@
-import { type DigestRange, digestRange, type HashAlgorithm, HubError } from '#core/api.js';
+import { type DigestRange, type HashAlgorithm, HubError } from '#core/api.js';
 import type { RequestContext } from './context.js';
 import { type Handle, openFile } from './handlers.js';
 import { PACKET, type PacketReader, packet, stringField } from './packets.js';
@@ -51,12 +51,13 @@ async function md5(digest: Digest, { offset, length }: { offset: number; length:
 function digestOf(sftp: RequestContext, by: Named, fields: PacketReader): Digest {
   if (by === 'handle') {
     const file = openFile(sftp, fields);
-    const read = (target: Uint8Array, position: number) => file.transfer.read(target, position);
-    return (algorithm, range) => file.use(() => digestRange(read, algorithm, range));
+    return (algorithm, range) => file.use(() => sftp.files.digest(file.transfer, algorithm, range, sftp.muted));
   }
   const path = fields.text();
   return (algorithm, range) =>
-    sftp.order.run([sftp.files.resolve(path)], false, async () => Buffer.from(await sftp.files.checksum(path, algorithm, range), 'hex'));
+    sftp.order.run([sftp.files.resolve(path)], false, async () =>
+      Buffer.from(await sftp.files.checksum(path, algorithm, range, sftp.muted), 'hex'),
+    );
 }
 
 function isKnown(name: string): name is HashAlgorithm {

@@ -6,6 +6,8 @@ export interface CommandContext {
   readonly files: VirtualFileSystem;
   readonly user: string;
   readonly stream: ExecStream;
+  /** Aborts when the client is gone. */
+  readonly signal: AbortSignal;
   /** Throws 'unavailable' while the server stops. */
   requireOpenable(): void;
   /** What the client is told of a failure about a path, in one line; it is logged too. */

@@ -21,15 +21,16 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<CommandName, Comma
 
 /** Prints digests like those of coreutils: of each file, or of the input when none is named. */
 function sum(algorithm: HashAlgorithm): Command {
-  return async ({ files, stream, complain }, args) => {
+  return async ({ files, stream, signal, complain }, args) => {
     const paths = args[0] === '--' ? args.slice(1) : args;
     if (args[0] !== '--' && paths.some(path => path.startsWith('-') && path !== '-')) throw new HubError('unsupported', 'No options here');
     let status = 0;
     for (const path of paths.length > 0 ? paths : ['-']) {
       try {
-        const digest = path === '-' ? await inputDigest(stream, algorithm) : await files.checksum(homePath(path), algorithm);
+        const digest = path === '-' ? await inputDigest(stream, algorithm) : await files.checksum(homePath(path), algorithm, {}, signal);
         await stream.write(Buffer.from(sumLine(digest, path)));
       } catch (error) {
+        if (signal.aborted) throw error;
         stream.complain(complain(path, error));
         status = 1;
       }

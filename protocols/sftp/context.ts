@@ -12,6 +12,8 @@ export interface RequestContext extends WriteObserver {
   readonly handles: HandleTable;
   readonly order: RequestOrder;
   readonly reads: ReadQueue;
+  /** Aborts when the client takes no more answers. */
+  readonly muted: AbortSignal;
   /** Throws 'unavailable' while the server stops. */
   requireOpenable(): void;
   /** Puts what was opened into the table and gives its handle. When the client is already gone it is given up and 'aborted' thrown. */

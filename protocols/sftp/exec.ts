@@ -9,6 +9,7 @@ import type { SubsystemContext } from './subsystem.js';
 /** A command that a client runs on one channel: one of the few of `commands.ts`, in this process and through its session's files. */
 export class ExecChannel {
   readonly #stream: ExecStream;
+  readonly #closing = new AbortController();
   #closed = false;
 
   constructor(
@@ -46,6 +47,7 @@ export class ExecChannel {
 
   /** Lets the command fail at its next read or write, which gives up what it has open. Safe to call twice. */
   close(_reason: string): void {
+    this.#closing.abort();
     this.#stream.close();
   }
 
@@ -74,6 +76,7 @@ export class ExecChannel {
         files,
         user: info.user,
         stream: this.#stream,
+        signal: this.#closing.signal,
         requireOpenable: () => {
           if (isStopping()) throw new HubError('unavailable', 'The server is shutting down');
         },

@@ -63,6 +63,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   #inputEnded = false;
   #closed = false;
   #explanations = MAX_EXPLANATIONS;
+  readonly #muting = new AbortController();
 
   constructor(
     private readonly context: SubsystemContext,
@@ -85,6 +86,10 @@ export class SftpSubsystem implements RequestContext, WireObserver {
 
   get user(): string {
     return this.context.session.info.user;
+  }
+
+  get muted(): AbortSignal {
+    return this.#muting.signal;
   }
 
   get isClosed(): boolean {
@@ -114,6 +119,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   /** The client closed the channel: answers have nowhere to go, and what it sent before is still carried out. */
   clientClosed(): void {
     this.#wire.mute();
+    this.#muting.abort();
     this.#goOn();
   }
 
@@ -121,6 +127,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#muting.abort();
     this.#share.leave();
     this.#wire.close();
     this.reads.close();
