@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { HubError } from '#core/api.js';
@@ -61,7 +62,7 @@ export class PassivePorts {
     const { first, last } = this.limits.ports;
     if (first === 0) return { server: await listen(host, 0), port: 0 };
     const count = last - first + 1;
-    const start = Math.floor(Math.random() * count);
+    const start = randomInt(count);
     // A stride without a common divisor visits every port once.
     const stride = strideFor(count);
     for (let step = 0; step < count; step++) {
@@ -146,7 +147,7 @@ async function listen(host: string, port: number): Promise<Server> {
 function strideFor(count: number): number {
   const divides = (a: number, b: number): number => (b === 0 ? a : divides(b, a % b));
   for (;;) {
-    const stride = 1 + Math.floor(Math.random() * (count - 1));
+    const stride = 1 + (count > 1 ? randomInt(count - 1) : 0);
     if (divides(count, stride) === 1) return stride;
   }
 }
