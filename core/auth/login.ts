@@ -102,8 +102,11 @@ export class LoginService {
 
   /** Whom the credentials are of, each verified once; `method` names all of them for a user with methods, else the authenticator. */
   async #recognise(attempt: LoginAttempt): Promise<{ readonly user: User; readonly method: string }> {
-    const named = attempt.username ? await this.users.findByUsername(attempt.username) : undefined;
-    if (named && named.methods.length > 0) return this.#recogniseEach(named, attempt);
+    const { username } = attempt;
+    if (username && (await this.users.isBoundToMethods(username))) {
+      const named = await this.users.findByUsername(username);
+      if (named) return this.#recogniseEach(named, attempt);
+    }
     const recognised = await this.authenticators.recognise(attempt);
     if (!recognised) throw new HubError('authentication-failed', await this.#explain(attempt));
     const { user } = recognised;

@@ -69,6 +69,15 @@ export class UserRepository {
     return row && row.password_hash !== null;
   }
 
+  /** Whether there is a user of this name who may log in by certain methods only. Costs the same for a name that nobody has. */
+  async isBoundToMethods(username: string): Promise<boolean> {
+    const row = await this.database
+      .knex<UserRow>('users')
+      .where({ username_folded: foldUsername(username) })
+      .first('methods');
+    return row !== undefined && row.methods !== '[]';
+  }
+
   /** Undefined when there is no such user, or he has no password. */
   async passwordHash(id: string, trx?: Knex.Transaction): Promise<string | undefined> {
     const row = await (trx ?? this.database.knex)<UserRow>('users').where({ id }).first('password_hash');
