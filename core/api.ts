@@ -40,5 +40,6 @@ export { rangeHandle } from './storage/handles.js';
 export type { Certificates, ClientCertificate, ServerTlsOptions } from './tls/certificates.js';
 export { HUB_VERSION } from './version.js';
 export { type DigestRange, digestRange } from './vfs/digest.js';
+export { DEFAULT_MODE, type LongLineFormat, longLine } from './vfs/long-line.js';
 export type { Transfer } from './vfs/transfer.js';
 export type { VirtualFileSystem } from './vfs/virtual-file-system.js';

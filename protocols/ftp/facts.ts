@@ -1,9 +1,5 @@
-import { type FileInfo, HubError } from '#core/api.js';
+import { type FileInfo, HubError, longLine } from '#core/api.js';
 
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const HALF_YEAR_MS = (365 * 24 * 3_600_000) / 2;
-const TYPE_LETTER = { file: '-', directory: 'd', symlink: 'l' } as const;
-const DEFAULT_MODE = { file: 0o644, directory: 0o755, symlink: 0o777 } as const;
 const TYPE_FACT = { file: 'file', directory: 'dir', symlink: 'OS.unix=symlink' } as const;
 
 /** The facts of an entry that MLST and MLSD can tell (RFC 3659, section 7), in the order in which they are told. */
@@ -30,18 +26,9 @@ export function machineLine(info: FileInfo, facts: readonly Fact[], name: string
   return `${line} ${name}`;
 }
 
-/** The line for an entry as `ls -l` shows it, times in UTC as most clients take them. */
-export function longLine(info: FileInfo, now: number): string {
-  const columns = [
-    modeText(info),
-    info.type === 'directory' ? '  2' : '  1',
-    String(info.uid ?? 0).padEnd(8),
-    String(info.gid ?? 0).padEnd(8),
-    String(info.size).padStart(12),
-    dateText(info.mtime, now),
-    info.name,
-  ];
-  return columns.join(' ');
+/** The line for an entry as LIST writes it: like `ls -l`, times in UTC as most clients take them. */
+export function listLine(info: FileInfo, now: number): string {
+  return longLine(info, { sizeWidth: 12, utc: true, now });
 }
 
 /** A time in ms as MDTM and facts write it: YYYYMMDDHHMMSS, UTC. */
@@ -65,23 +52,4 @@ export function parseTimeVal(text: string): number {
 /** Whether a name can be carried in a line. */
 export function fitsLine(name: string): boolean {
   return !/[\r\n]/.test(name);
-}
-
-function modeText(info: FileInfo): string {
-  const mode = info.mode ?? DEFAULT_MODE[info.type];
-  const triple = (shift: number, special: number, letter: string) => {
-    const bits = mode >> shift;
-    const execute = bits & 1 ? (mode & special ? letter : 'x') : mode & special ? letter.toUpperCase() : '-';
-    return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${execute}`;
-  };
-  return TYPE_LETTER[info.type] + triple(6, 0o4000, 's') + triple(3, 0o2000, 's') + triple(0, 0o1000, 't');
-}
-
-function dateText(timeMs: number, now: number): string {
-  const date = new Date(timeMs);
-  if (Number.isNaN(date.getTime())) return 'Jan  1  1970';
-  const day = `${MONTHS[date.getUTCMonth()]} ${String(date.getUTCDate()).padStart(2)}`;
-  const recent = timeMs <= now && timeMs > now - HALF_YEAR_MS;
-  const two = (value: number) => String(value).padStart(2, '0');
-  return recent ? `${day} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())}` : `${day} ${String(date.getUTCFullYear()).padStart(5)}`;
 }

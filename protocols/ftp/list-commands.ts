@@ -1,7 +1,7 @@
 import { type FileInfo, HubError } from '#core/api.js';
 import type { Client } from './client.js';
 import type { Command } from './command.js';
-import { ALL_FACTS, longLine, machineLine } from './facts.js';
+import { ALL_FACTS, listLine, machineLine } from './facts.js';
 import { type Found, type ListRequest, linesOf, openListing } from './listing.js';
 import { end, write } from './pumps.js';
 import type { Reply } from './replies.js';
@@ -34,7 +34,7 @@ const MAX_STATUS_ENTRIES = 1_000;
 
 function list(client: Client, argument: string): Promise<Reply> {
   const now = Date.now();
-  return send(client, { path: client.path(withoutFlags(argument) || '.'), file: true, glob: true }, info => longLine(info, now));
+  return send(client, { path: client.path(withoutFlags(argument) || '.'), file: true, glob: true }, info => listLine(info, now));
 }
 
 async function listNames(client: Client, argument: string): Promise<Reply> {
@@ -88,7 +88,7 @@ async function listStatus(client: Client, argument: string): Promise<Reply> {
   const lines: string[] = [];
   const { batches } = await openListing(client.files, { path, file: true, glob: false });
   for await (const batch of batches) {
-    for (const line of linesOf(batch, info => longLine(info, now))
+    for (const line of linesOf(batch, info => listLine(info, now))
       .split('\r\n')
       .slice(0, -1))
       lines.push(` ${line}`);

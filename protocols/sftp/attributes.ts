@@ -1,13 +1,9 @@
-import type { FileAttributes, FileInfo } from '#core/api.js';
+import { DEFAULT_MODE, type FileAttributes, type FileInfo, longLine } from '#core/api.js';
 import type { PacketReader } from './packets.js';
 
 const FLAG = { SIZE: 0x1, UIDGID: 0x2, PERMISSIONS: 0x4, ACMODTIME: 0x8, EXTENDED: 0x8000_0000 } as const;
 
 const TYPE_BITS = { file: 0o100000, directory: 0o040000, symlink: 0o120000 } as const;
-const TYPE_LETTER = { file: '-', directory: 'd', symlink: 'l' } as const;
-const DEFAULT_MODE = { file: 0o644, directory: 0o755, symlink: 0o777 } as const;
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const HALF_YEAR_MS = (365 * 24 * 3_600_000) / 2;
 
 /** ATTRS without any attribute. */
 export const NO_ATTRIBUTES = Buffer.alloc(4);
@@ -42,16 +38,7 @@ export function readAttributes(packet: PacketReader): FileAttributes {
 
 /** The line for an entry as `ls -l` shows it, times in the hub's time zone. */
 export function longName(info: FileInfo, now = Date.now()): string {
-  const columns = [
-    modeText(info),
-    info.type === 'directory' ? '  2' : '  1',
-    String(info.uid ?? 0).padEnd(8),
-    String(info.gid ?? 0).padEnd(8),
-    String(info.size).padStart(8),
-    dateText(info.mtime, now),
-    info.name,
-  ];
-  return columns.join(' ');
+  return longLine(info, { sizeWidth: 8, utc: false, now });
 }
 
 function modeOf(info: FileInfo): number {
@@ -60,23 +47,4 @@ function modeOf(info: FileInfo): number {
 
 function seconds(timeMs: number): number {
   return Math.min(Math.max(Math.floor(timeMs / 1_000), 0), 0xffff_ffff) || 0;
-}
-
-function modeText(info: FileInfo): string {
-  const mode = modeOf(info);
-  const triple = (shift: number, special: number, letter: string) => {
-    const bits = mode >> shift;
-    const execute = bits & 1 ? (mode & special ? letter : 'x') : mode & special ? letter.toUpperCase() : '-';
-    return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${execute}`;
-  };
-  return TYPE_LETTER[info.type] + triple(6, 0o4000, 's') + triple(3, 0o2000, 's') + triple(0, 0o1000, 't');
-}
-
-function dateText(timeMs: number, now: number): string {
-  const date = new Date(timeMs);
-  if (Number.isNaN(date.getTime())) return 'Jan  1  1970';
-  const day = `${MONTHS[date.getMonth()]} ${String(date.getDate()).padStart(2)}`;
-  const recent = timeMs <= now && timeMs > now - HALF_YEAR_MS;
-  const two = (value: number) => String(value).padStart(2, '0');
-  return recent ? `${day} ${two(date.getHours())}:${two(date.getMinutes())}` : `${day} ${String(date.getFullYear()).padStart(5)}`;
 }

@@ -3,7 +3,7 @@ import { HubError } from '#core/api.js';
 import { FromNetwork, ToNetwork } from '#protocols/ftp/ascii.js';
 import { COMMANDS } from '#protocols/ftp/commands.js';
 import { parseExtendedPort, parsePort } from '#protocols/ftp/data-port.js';
-import { ALL_FACTS, longLine, machineLine, parseTimeVal, timeVal } from '#protocols/ftp/facts.js';
+import { ALL_FACTS, listLine, machineLine, parseTimeVal, timeVal } from '#protocols/ftp/facts.js';
 import { LineReader } from '#protocols/ftp/line-reader.js';
 import { ftpOptions } from '#protocols/ftp/options.js';
 import { failureReply, layOut } from '#protocols/ftp/replies.js';
@@ -66,9 +66,9 @@ test('reads and writes times in UTC', t => {
 test('lists as ls does, and for machines', t => {
   const now = Date.UTC(2026, 10, 24, 18);
   const file = { name: 'a b', type: 'file', size: 5, mtime: now - 60_000, mode: 0o640 } as const;
-  t.is(longLine(file, now), '-rw-r-----   1 0        0                   5 Nov 24 17:59 a b');
+  t.is(listLine(file, now), '-rw-r-----   1 0        0                   5 Nov 24 17:59 a b');
   t.is(
-    longLine({ ...file, type: 'directory', mtime: Date.UTC(2019, 0, 5) }, now),
+    listLine({ ...file, type: 'directory', mtime: Date.UTC(2019, 0, 5) }, now),
     'drw-r-----   2 0        0                   5 Jan  5  2019 a b',
   );
   t.is(machineLine(file, ALL_FACTS), 'type=file;size=5;modify=20261124175900;unix.mode=0640; a b');

@@ -1,0 +1,53 @@
+import type { FileInfo } from '../storage/backend.js';
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const HALF_YEAR_MS = (365 * 24 * 3_600_000) / 2;
+const TYPE_LETTER = { file: '-', directory: 'd', symlink: 'l' } as const;
+
+/** The permission bits that are shown of an entry whose storage keeps none. */
+export const DEFAULT_MODE = { file: 0o644, directory: 0o755, symlink: 0o777 } as const;
+
+/** How a line of `ls -l` is laid out. */
+export interface LongLineFormat {
+  /** Columns of the size, which is on the right of them. */
+  readonly sizeWidth: number;
+  /** Whether times are in UTC, or in the time zone of the hub. */
+  readonly utc: boolean;
+  /** Milliseconds since 1970: a time of the last half year is shown with its hour, another one with its year. */
+  readonly now?: number;
+}
+
+/** The line for an entry as `ls -l` shows it. */
+export function longLine(info: FileInfo, { sizeWidth, utc, now = Date.now() }: LongLineFormat): string {
+  const columns = [
+    modeText(info),
+    info.type === 'directory' ? '  2' : '  1',
+    String(info.uid ?? 0).padEnd(8),
+    String(info.gid ?? 0).padEnd(8),
+    String(info.size).padStart(sizeWidth),
+    dateText(info.mtime, utc, now),
+    info.name,
+  ];
+  return columns.join(' ');
+}
+
+function modeText(info: FileInfo): string {
+  const mode = info.mode ?? DEFAULT_MODE[info.type];
+  const triple = (shift: number, special: number, letter: string) => {
+    const bits = mode >> shift;
+    const execute = bits & 1 ? (mode & special ? letter : 'x') : mode & special ? letter.toUpperCase() : '-';
+    return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${execute}`;
+  };
+  return TYPE_LETTER[info.type] + triple(6, 0o4000, 's') + triple(3, 0o2000, 's') + triple(0, 0o1000, 't');
+}
+
+function dateText(timeMs: number, utc: boolean, now: number): string {
+  const date = new Date(timeMs);
+  if (Number.isNaN(date.getTime())) return 'Jan  1  1970';
+  const [year, month, day, hour, minute] = utc
+    ? [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes()]
+    : [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes()];
+  const isRecent = timeMs <= now && timeMs > now - HALF_YEAR_MS;
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${MONTHS[month]} ${String(day).padStart(2)} ${isRecent ? `${two(hour)}:${two(minute)}` : String(year).padStart(5)}`;
+}
