@@ -16,10 +16,10 @@ export async function* listDirectory(scope: SessionScope, location: Location): A
 
 async function* entriesOf(scope: SessionScope, location: Location): AsyncGenerator<readonly FileInfo[]> {
   const mounted = new Set(scope.mounts.namesBelow(location.path));
-  const placeholders = [...mounted]
+  const directories = [...mounted]
     .filter(name => !scope.policy.hidesName(location.path, name))
-    .map(name => scope.mounts.placeholder(childOf(location.path, name)));
-  if (placeholders.length > 0) yield placeholders;
+    .map(name => scope.mounts.directoryFor(childOf(location.path, name)));
+  if (directories.length > 0) yield directories;
   try {
     for await (const batch of location.backend.list(location.storagePath)) {
       scope.touch();
@@ -30,6 +30,6 @@ async function* entriesOf(scope: SessionScope, location: Location): AsyncGenerat
     }
   } catch (error) {
     const failure = toHubError(error);
-    if (failure.code !== 'not-found' || !scope.mounts.isPlaceholder(location.path)) throw failure;
+    if (failure.code !== 'not-found' || !scope.mounts.leadsToMount(location.path)) throw failure;
   }
 }

@@ -35,7 +35,7 @@ export async function entryAt(
   const location = asked.backend.realPath ? await throughParents(scope, asked) : asked;
   const { backend, storagePath } = location;
   const info = await (backend.lstat ? backend.lstat(storagePath) : backend.stat(storagePath)).catch(absent);
-  if (!info) return { asked: path, location, info: scope.mounts.isPlaceholder(path) ? scope.mounts.placeholder(path) : undefined };
+  if (!info) return { asked: path, location, info: scope.mounts.leadsToMount(path) ? scope.mounts.directoryFor(path) : undefined };
   if (info.type !== 'symlink' || !follow) return { asked: path, location, info };
   const target = await backend.realPath?.(storagePath).catch(absent);
   const real = target === undefined ? undefined : revealed(scope, location, target);

@@ -91,12 +91,12 @@ export class MountTable {
   }
 
   /** What stands for a directory that only mounts make. */
-  placeholder(path: VirtualPath): FileInfo {
+  directoryFor(path: VirtualPath): FileInfo {
     return { name: nameOf(path), type: 'directory', size: 0, mtime: 0, mode: 0o755 };
   }
 
   /** Whether `path` or a directory above it, up to the root, is where a mount lies below: an absent one is then shown all the same. */
-  isPlaceholder(path: VirtualPath): boolean {
+  leadsToMount(path: VirtualPath): boolean {
     return path === ROOT || this.#entries.some(entry => entry.path !== ROOT && isWithin(parentOf(entry.path), path));
   }
 
