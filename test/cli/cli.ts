@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { loopbackEnvironment } from '../support/hub-process.js';
 
 /** The built program. */
 export const MAIN = fileURLToPath(new URL('../../core/main.js', import.meta.url));
@@ -75,14 +76,7 @@ function collect(child: ChildProcess): () => Omit<Ended, 'code'> {
   return () => texts;
 }
 
+/** As on a command line that npm did not make, which hints would tell. */
 function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('ENTREPOT_') && !name.startsWith('npm_'));
-  return {
-    ...Object.fromEntries(inherited),
-    ENTREPOT_PROTOCOLS__SFTP__HOST: '127.0.0.1',
-    ENTREPOT_PROTOCOLS__SFTP__PORT: '0',
-    ENTREPOT_PROTOCOLS__FTP__HOST: '127.0.0.1',
-    ENTREPOT_PROTOCOLS__FTP__PORT: '0',
-    ...more,
-  };
+  return Object.fromEntries(Object.entries(loopbackEnvironment(more)).filter(([name]) => !name.startsWith('npm_')));
 }

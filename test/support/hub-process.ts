@@ -146,6 +146,11 @@ export function entrepot(
 
 /** This process's environment without its settings for a hub, with those that keep one on 127.0.0.1 and a free port. */
 export function hubEnvironment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return loopbackEnvironment({ ENTREPOT_OUTBOUND__ALLOW: '["127.0.0.0/8"]', ...more });
+}
+
+/** The same for a hub that may call no private address. */
+export function loopbackEnvironment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('ENTREPOT_'));
   return {
     ...Object.fromEntries(inherited),
@@ -153,7 +158,6 @@ export function hubEnvironment(more: Readonly<Record<string, string>>): NodeJS.P
     ENTREPOT_PROTOCOLS__SFTP__PORT: '0',
     ENTREPOT_PROTOCOLS__FTP__HOST: '127.0.0.1',
     ENTREPOT_PROTOCOLS__FTP__PORT: '0',
-    ENTREPOT_OUTBOUND__ALLOW: '["127.0.0.0/8"]',
     ...more,
   };
 }

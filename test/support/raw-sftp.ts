@@ -193,13 +193,7 @@ export class RawSftp {
   }
 
   #read(chunk: Buffer): void {
-    this.#received = Buffer.concat([this.#received, chunk]);
-    while (this.#received.length >= 4) {
-      const length = this.#received.readUInt32BE(0);
-      if (this.#received.length < 4 + length) return;
-      this.#take(this.#received.subarray(4, 4 + length));
-      this.#received = this.#received.subarray(4 + length);
-    }
+    this.#received = takePackets(Buffer.concat([this.#received, chunk]), packet => this.#take(packet));
   }
 
   #take(bytes: Buffer): void {
@@ -315,4 +309,15 @@ function attributesLength(body: Buffer, at: number): number {
   if (flags & 4) length += 4;
   if (flags & 8) length += 8;
   return length;
+}
+
+/** Hands each whole packet at the beginning of `received` to `take`, without its length; gives what is left. */
+export function takePackets(received: Buffer, take: (packet: Buffer) => void): Buffer {
+  let rest = received;
+  while (rest.length >= 4 && rest.length >= 4 + rest.readUInt32BE(0)) {
+    const end = 4 + rest.readUInt32BE(0);
+    take(rest.subarray(4, end));
+    rest = rest.subarray(end);
+  }
+  return rest;
 }

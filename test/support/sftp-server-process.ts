@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { start } from './children.js';
-import { type Answer, FXP, packet, readString, u32 } from './raw-sftp.js';
+import { type Answer, FXP, packet, readString, takePackets, u32 } from './raw-sftp.js';
 import { tool } from './tools.js';
 
 /** Whoever answers SFTP requests. */
@@ -37,13 +37,7 @@ export class SftpServerProcess implements SftpPeer {
   }
 
   #read(chunk: Buffer): void {
-    this.#received = Buffer.concat([this.#received, chunk]);
-    while (this.#received.length >= 4) {
-      const length = this.#received.readUInt32BE(0);
-      if (this.#received.length < 4 + length) return;
-      this.#take(this.#received.subarray(4, 4 + length));
-      this.#received = this.#received.subarray(4 + length);
-    }
+    this.#received = takePackets(Buffer.concat([this.#received, chunk]), packet => this.#take(packet));
   }
 
   #take(bytes: Buffer): void {

@@ -238,6 +238,19 @@ test('tests one webhook alone and shows the answer, also where it subscribes to 
   t.is(received[1]!.headers['webhook-id'], received[0]!.headers['webhook-id']);
 });
 
+/** An event of now that concerns nobody. */
+function testEvent() {
+  return {
+    specversion: '1.0',
+    id: '01a20de6-43f1-7522-b399-a2634ff53bc1',
+    type: 'webhook.test',
+    source: 'entrepot/test',
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    data: { message: 'hello' },
+  } as const;
+}
+
 test('says that nothing can be sent while no hub runs', async t => {
   const { call } = await open(t);
   const { id } = await call('webhooks.add', { url: 'http://127.0.0.1:9/', events: ['*'] });
@@ -248,15 +261,7 @@ test('tails events from where it was asked to begin', async t => {
   const { hub, call } = await open(t);
   const { next } = await call('events.tail', {});
   const services = servicesOf(hub);
-  const event = {
-    specversion: '1.0',
-    id: '01a20de6-43f1-7522-b399-a2634ff53bc1',
-    type: 'webhook.test',
-    source: 'entrepot/test',
-    time: new Date().toISOString(),
-    datacontenttype: 'application/json',
-    data: { message: 'hello' },
-  } as const;
+  const event = testEvent();
   await services.events.record({ event, user: undefined, path: undefined, targets: [] });
   const found = await call('events.tail', { after: next });
   t.deepEqual(found, { items: [event], next: event.id });
@@ -334,15 +339,7 @@ test('says of an empty list of events what in its filter is not known', async t 
   t.is(await hint({ user: 'nobody' }), "There is no user 'nobody'");
   t.is(await hint({ type: 'download.*' }), undefined);
   t.is((await call('events.tail', { user: 'nobody' })).hint, "There is no user 'nobody'");
-  const event = {
-    specversion: '1.0',
-    id: '01a20de6-43f1-7522-b399-a2634ff53bc1',
-    type: 'webhook.test',
-    source: 'entrepot/test',
-    time: new Date().toISOString(),
-    datacontenttype: 'application/json',
-    data: { message: 'x' },
-  } as const;
+  const event = testEvent();
   await servicesOf(hub).events.record({ event, user: 'gone', path: undefined, targets: [] });
   t.is(await hint({ user: 'gone', type: 'upload.*' }), undefined, 'a user who was removed has events');
 });
