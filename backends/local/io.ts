@@ -16,7 +16,7 @@ export const statEntry = (path: string): Promise<fs.BigIntStats> =>
   new Promise((resolve, reject) => fs.lstat(path, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats))));
 
 /** The same, through links. */
-export const statEntryFollowing = (path: string): Promise<fs.BigIntStats> =>
+const statEntryFollowing = (path: string): Promise<fs.BigIntStats> =>
   new Promise((resolve, reject) => fs.stat(path, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats))));
 
 export const renameEntry = (from: string, to: string): Promise<void> =>
@@ -79,7 +79,7 @@ export async function writeAt(fd: number, data: Uint8Array, position: number): P
 }
 
 /** Writes all of `pieces` one after the other, however little the system takes at once. */
-export async function writeAllAt(fd: number, pieces: readonly Uint8Array[], position: number): Promise<void> {
+async function writeAllAt(fd: number, pieces: readonly Uint8Array[], position: number): Promise<void> {
   let done = await gatherOnce(fd, pieces, position);
   let start = 0;
   for (const piece of pieces) {

@@ -16,7 +16,7 @@ const CONSTRUCTED = 0x20;
 const LONG_YEARS_FROM = 2_050;
 
 /** A value with this tag. */
-export function tagged(tag: number, ...parts: readonly Buffer[]): Buffer {
+function tagged(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   return Buffer.concat([Buffer.from([tag]), lengthOf(content), content]);
 }
