@@ -1,0 +1,88 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { createContext, type ReactNode, useContext, useEffect, useMemo } from 'react';
+import { Problem } from './problem.js';
+import { onSignedOut, request } from './request.js';
+
+/** For which pages one logs in: those of administrators, or one's own files. */
+export type Scope = 'admin' | 'user';
+
+/** Who is logged in, and what he may do. */
+export interface Identity {
+  readonly kind: Scope;
+  readonly name: string;
+  readonly role?: string;
+  /** Of a user: rights by directory. */
+  readonly permissions?: Readonly<Record<string, readonly string[]>>;
+  readonly secondFactor?: boolean;
+  /** The id of this session among his. */
+  readonly session?: string;
+}
+
+/** What a login asks for. `code` is the one-time code or a recovery code. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+  readonly code?: string;
+}
+
+interface SessionState {
+  /** Undefined until the hub has answered; null when nobody is logged in here. */
+  readonly identity: Identity | null | undefined;
+  readonly error: unknown;
+  readonly logIn: (credentials: Credentials) => Promise<void>;
+  readonly logOut: () => Promise<void>;
+  readonly refresh: () => void;
+}
+
+const KEY = ['session'];
+const SessionContext = createContext<SessionState | undefined>(undefined);
+
+/** Knows who is logged in for `scope`, and hears when that ends. */
+export function SessionProvider({ scope, children }: { readonly scope: Scope; readonly children: ReactNode }) {
+  const queries = useQueryClient();
+  const query = useQuery({ queryKey: KEY, queryFn: () => current(scope), staleTime: Number.POSITIVE_INFINITY });
+  useEffect(() => onSignedOut(() => queries.setQueryData(KEY, null)), [queries]);
+  const state = useMemo<SessionState>(
+    () => ({
+      identity: query.data,
+      error: query.error,
+      logIn: async credentials => {
+        const { data } = await request<Identity>('POST', '/session', { body: { ...credentials, scope } });
+        queries.clear();
+        queries.setQueryData(KEY, data);
+      },
+      logOut: async () => {
+        await request('DELETE', '/session');
+        queries.clear();
+        queries.setQueryData(KEY, null);
+      },
+      refresh: () => void query.refetch(),
+    }),
+    [query, queries, scope],
+  );
+  return <SessionContext.Provider value={state}>{children}</SessionContext.Provider>;
+}
+
+/** Who is logged in, and the ways in and out. */
+export function useSession(): SessionState {
+  const state = useContext(SessionContext);
+  if (!state) throw new Error('useSession() outside of SessionProvider');
+  return state;
+}
+
+/** Who is logged in; only below a Gate, where somebody is. */
+export function useIdentity(): Identity {
+  const { identity } = useSession();
+  if (!identity) throw new Error('useIdentity() where nobody is logged in');
+  return identity;
+}
+
+async function current(scope: Scope): Promise<Identity | null> {
+  try {
+    const { data } = await request<Identity>('GET', '/session');
+    return data.kind === scope ? data : null;
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return null;
+    throw error;
+  }
+}
