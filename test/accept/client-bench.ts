@@ -97,7 +97,7 @@ export class ClientBench {
   /** Another program of the same user was cut off in the middle: what the server kept of it is gone on with. */
   async #resumePut(resume: NonNullable<FileClient['resumePut']>, later = false): Promise<string> {
     const path = this.#path('resumed');
-    await interrupt(this.account, path, this.sources.resumed);
+    await interrupt({ ...this.account, port: this.hub.port }, path, this.sources.resumed);
     await until('the interruption is noticed', async () => (await this.#events('upload.failed', 'resumed')).length === 1);
     await resume(this.sources.resumed, path);
     if (later) await this.#isCompleted('resumed');
@@ -186,7 +186,7 @@ export async function writeContent(file: string, bytes: number): Promise<void> {
   await pipeline(pieces, createCipheriv('aes-128-ctr', randomBytes(16), Buffer.alloc(16)), createWriteStream(file));
 }
 
-/** Sends the first part of a file and cuts the connection. */
+/** Sends the first part of a file over SFTP and cuts the connection. */
 async function interrupt(account: Account, path: string, source: string): Promise<void> {
   const client = await RawSftp.connect({ port: account.port, user: account.user, password: account.password ?? '' });
   const handle = await client.open(path, OPEN.WRITE | OPEN.CREATE | OPEN.TRUNCATE);

@@ -18,6 +18,8 @@ export interface FtpLogin {
   readonly from?: string;
   /** TLS by AUTH before the login, from the first byte, or none. */
   readonly tls?: 'explicit' | 'implicit' | 'none';
+  /** Only the connection and its greeting: neither AUTH nor PROT nor a login. */
+  readonly bare?: boolean;
 }
 
 /** A control connection of FTP that sends what it is told, byte for byte, and reads replies. */
@@ -34,6 +36,9 @@ export class FtpClient {
     readonly login: FtpLogin,
   ) {
     this.#attach(socket);
+    socket.on('session', (session: Buffer) => {
+      this.#session = session;
+    });
   }
 
   /** Connects and reads the greeting; then TLS and login where they are asked for. Throws when a reply is not the one that lets in. */
@@ -43,6 +48,7 @@ export class FtpClient {
       login.tls === 'implicit' ? connectTls({ ...options, rejectUnauthorized: false }) : connect({ ...options, noDelay: true });
     const client = new FtpClient(socket, login);
     expectCode(await client.reply(), 220);
+    if (login.bare) return client;
     if (login.tls === 'explicit') {
       expectCode(await client.command('AUTH TLS'), 234);
       await client.startTls();
@@ -91,20 +97,21 @@ export class FtpClient {
     this.#attach(secure);
   }
 
-  /** Opens a data connection by EPSV; nothing is said on it yet. */
-  async dataSocket(from = this.login.from): Promise<Socket> {
-    const port = await this.passivePort();
+  /** Opens a data connection; nothing is said on it yet. */
+  async dataSocket(from = this.login.from, by: 'EPSV' | 'PASV' = 'EPSV'): Promise<Socket> {
+    const port = await this.passivePort(by);
     const socket = connect({ host: '127.0.0.1', port, ...(from && { localAddress: from }) });
     socket.on('error', () => undefined);
     await once(socket, 'connect');
     return socket;
   }
 
-  /** The port that EPSV names. */
-  async passivePort(): Promise<number> {
-    const reply = await this.command('EPSV');
-    expectCode(reply, 229);
-    return Number(/\|\|\|(\d+)\|/.exec(reply.text)![1]);
+  /** The port that EPSV or PASV names. */
+  async passivePort(by: 'EPSV' | 'PASV' = 'EPSV'): Promise<number> {
+    const reply = await this.command(by);
+    expectCode(reply, by === 'EPSV' ? 229 : 227);
+    const numbers = reply.text.match(/\d+/g)!.map(Number);
+    return by === 'EPSV' ? numbers.at(-1)! : numbers.at(-2)! * 256 + numbers.at(-1)!;
   }
 
   /** TLS on a data connection, resuming the control connection's session. */

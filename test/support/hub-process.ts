@@ -26,7 +26,7 @@ export interface HubProcessOptions {
 
 interface RunFile {
   readonly pid: number;
-  readonly listeners: readonly { readonly protocol: string; readonly host: string; readonly port: number }[];
+  readonly listeners: readonly { readonly protocol: string; readonly host: string; readonly port: number; readonly tls: boolean }[];
 }
 
 /** The hub as a process of its own, as an operator starts it: on 127.0.0.1, on a free port, in a data directory of its own. */
@@ -40,6 +40,7 @@ export class HubProcess {
     readonly startedInMs: number,
     private readonly options: HubProcessOptions,
     private readonly printed: Buffer[],
+    private readonly listeners: RunFile['listeners'],
   ) {}
 
   /** Starts the program and waits until it accepts clients. Throws with what it printed when it ends before. */
@@ -64,7 +65,14 @@ export class HubProcess {
     );
     const port = running.listeners.find(listener => listener.protocol === 'sftp')?.port;
     if (port === undefined) throw new Error('run.json names no SFTP listener');
-    return new HubProcess(dataDirectory, child, port, performance.now() - began, options, printed);
+    return new HubProcess(dataDirectory, child, port, performance.now() - began, options, printed, running.listeners);
+  }
+
+  /** Where a protocol listens; with `tls`, where it speaks TLS from the first byte. Throws when it does not. */
+  portOf(protocol: string, tls = false): number {
+    const found = this.listeners.find(listener => listener.protocol === protocol && listener.tls === tls);
+    if (found === undefined) throw new Error(`${protocol} does not listen`);
+    return found.port;
   }
 
   get pid(): number {

@@ -10,6 +10,7 @@ need() { # need COMMAND PACKAGE
 need sftp openssh-client
 need sshd openssh-server
 need lftp lftp
+need ncftpput ncftp
 need curl curl
 need python3 python3
 need rclone rclone
