@@ -1,4 +1,5 @@
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
+import { AdminLogin } from './auth/admin-login.js';
 import {
   Authenticators,
   CertificateAuthenticator,
@@ -10,9 +11,11 @@ import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
 import { Passwords } from './auth/passwords.js';
 import { SessionRegistry } from './auth/session.js';
+import { Setup } from './auth/setup.js';
 import { Coordinator } from './cluster/coordinator.js';
 import { LocalCoordinator } from './cluster/local.js';
 import type { Config } from './config/schema.js';
+import { AdminRepository } from './db/admins.js';
 import { BanRepository } from './db/bans.js';
 import { Database } from './db/database.js';
 import { DeliveryRepository } from './db/deliveries.js';
@@ -22,6 +25,7 @@ import { SettingsRepository } from './db/settings.js';
 import { StorageRepository } from './db/storages.js';
 import { UploadRepository } from './db/uploads.js';
 import { UserRepository } from './db/users.js';
+import { WebSessionRepository } from './db/web-sessions.js';
 import { ActionTypes } from './events/actions.js';
 import { EventBus } from './events/bus.js';
 import { Dispatcher } from './events/dispatcher.js';
@@ -74,6 +78,10 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerSingleton(EventQueue as InjectionToken<EventQueue>, SqlEventQueue);
   container.registerSingleton(EventBus as InjectionToken<EventBus>, OutboxEventBus);
   container.registerSingleton(UserRepository);
+  container.registerSingleton(AdminRepository);
+  container.registerSingleton(WebSessionRepository);
+  container.registerSingleton(Setup);
+  container.registerSingleton(AdminLogin);
   container.registerSingleton(BanRepository);
   container.registerSingleton(StorageRepository);
   container.registerSingleton(SettingsRepository);

@@ -20,15 +20,33 @@ export type ErrorCode =
   | 'aborted'
   | 'internal';
 
+/** What an error may tell beside its message. */
+export interface HubErrorOptions extends ErrorOptions {
+  /** The field of the input that it is about, such as 'permissions' or 'mounts.0.storage'. */
+  readonly field?: string | undefined;
+}
+
 /** The one error type that crosses a folder boundary. `message` is safe to show to the client. */
 export class HubError extends Error {
   override readonly name = 'HubError';
+  readonly field: string | undefined;
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options?: HubErrorOptions,
   ) {
     super(message, options);
+    this.field = options?.field;
+  }
+}
+
+/** What `work` gives; what it throws as a HubError without a field is told to be about `field`. */
+export async function about<T>(field: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof HubError) || error.field !== undefined || error.code === 'internal') throw error;
+    throw new HubError(error.code, error.message, { cause: error.cause, field });
   }
 }
 

@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import type { DependencyContainer, InjectionToken } from 'tsyringe';
 import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
-import { SessionRegistry } from './auth/session.js';
+import { SessionRegistry, STOP_REASON } from './auth/session.js';
+import { Setup } from './auth/setup.js';
 import type { Config } from './config/schema.js';
 import { type Configuration, type ConfigurationInput, type ConfiguredProtocol, readConfiguration, readProtocols } from './configuration.js';
 import { buildContainer } from './container.js';
@@ -45,6 +46,9 @@ export interface HubOptions extends ConfigurationInput {
 export interface Listener extends ListenAddress {
   readonly protocol: string;
 }
+
+/** The hub itself, for its web server. */
+export const HUB: InjectionToken<Hub> = Symbol('Hub');
 
 const PRUNE_INTERVAL_MS = 3_600_000;
 /** Interrupted uploads are removed that long after their time at the latest. */
@@ -88,6 +92,7 @@ export class Hub {
       for (const { loaded, options: section } of configuration.extensions) registry.add(loaded, section);
       const protocols = readProtocols(configuration, registry.protocols.values());
       const hub = new Hub(config, configuration, dataDirectory, log, container, protocols);
+      container.registerInstance(HUB, hub);
       await hub.#prepare();
       return hub;
     } catch (error) {
@@ -131,6 +136,7 @@ export class Hub {
   async start(): Promise<void> {
     this.#started = true;
     try {
+      await this.#makeOwner();
       await this.#recover();
       for (const task of this.get(ExtensionRegistry).startTasks) {
         const stop = await task();
@@ -163,6 +169,14 @@ export class Hub {
       await storages.create({ name: 'data', kind: 'local', options: { root: resolve(this.dataDirectory, 'files') } });
     await this.get(Defence).start();
     await this.get(RuleLoader).start();
+  }
+
+  async #makeOwner(): Promise<void> {
+    const { username, password } = this.config.admin;
+    const setup = this.get(Setup);
+    if (password === undefined || !(await setup.needed())) return;
+    await setup.create(username, password);
+    this.log.info({ username }, 'made the first owner from the configuration');
   }
 
   /** What a hub that was killed left: events whose operation may or may not have happened, then temporaries that nothing refers to. */
@@ -218,7 +232,7 @@ export class Hub {
   async #stop(signal: AbortSignal): Promise<void> {
     await this.#quietly('listeners', Promise.all(this.#servers.map(server => server.stop(signal))));
     await this.#quietly('certificates', this.get(Certificates).stop());
-    await this.#quietly('sessions', this.get(SessionRegistry).endAll('The hub stops'));
+    await this.#quietly('sessions', this.get(SessionRegistry).endAll(STOP_REASON));
     for (const task of this.#stopTasks) await this.#quietly('extension', task());
     await this.#quietly('schedule', this.get(Schedule).stop());
     await this.#quietly('uploads', this.get(ResumableUploads).stop());

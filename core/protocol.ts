@@ -17,6 +17,8 @@ export interface ListenAddress {
   readonly port: number;
   /** Whether the listener speaks TLS from the first byte: false for SSH, which encrypts by itself, and for FTP that turns to TLS later. Of a session, SessionInfo.tls tells. */
   readonly tls: boolean;
+  /** What a browser is to open, where that is more than scheme, host and port. */
+  readonly url?: string;
   /** What a client should see and compare: 'ED25519 SHA256:…'. */
   readonly fingerprints?: readonly string[];
 }

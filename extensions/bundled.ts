@@ -7,9 +7,10 @@ import webhook from '#extensions/webhook/index.js';
 import { migrations } from '#migrations/index.js';
 import ftp from '#protocols/ftp/index.js';
 import sftp from '#protocols/sftp/index.js';
+import web from '#web/index.js';
 
 /** Everything that is shipped, in the order in which it is registered. */
-export const bundled: readonly Extension[] = [local, memory, sftpStorage, sftp, ftp, webhook, script].map(
+export const bundled: readonly Extension[] = [local, memory, sftpStorage, sftp, ftp, web, webhook, script].map(
   extension => extension as Extension,
 );
 

@@ -4,6 +4,7 @@ import * as events from './0003_events.js';
 import * as logins from './0004_logins.js';
 import * as uploads from './0005_uploads.js';
 import * as loginFailures from './0006_login_failures.js';
+import * as web from './0007_web.js';
 
 /** Every step of the schema, in order. A step that was released is never changed: what it lacks comes in a new one. */
 export const migrations = [
@@ -13,4 +14,5 @@ export const migrations = [
   { name: '0004_logins', up: logins.up },
   { name: '0005_uploads', up: uploads.up },
   { name: '0006_login_failures', up: loginFailures.up },
+  { name: '0007_web', up: web.up },
 ] as const;

@@ -17,7 +17,7 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
   ['protocols/*', door, /^(ssh2|ftp-srv)$/],
   ['extensions/*', door, /^$/],
   ['extensions', /^(#core\/api\.js|#(backends|protocols|web|extensions|migrations)\/([\w-]+\/)?index\.js)$/, /^$/],
-  ['web', /^#core\//, /^(@hapi\/|jose$|@tus\/server$|yazl$|tsyringe$)/],
+  ['web', /^#core\//, /^(@hapi\/|jose$|yazl$|qrcode$)/],
   ['web/ui', /^$/, /./],
   ['migrations', /^$/, /^knex$/],
 ];

@@ -36,6 +36,10 @@ export interface SessionLimits {
 }
 
 const CHECK_MS = 5_000;
+/** Why a session ends of which nothing was heard for long. */
+export const IDLE_REASON = 'Idle for too long';
+/** Why a session ends with the hub. */
+export const STOP_REASON = 'The hub stops';
 
 /** The sessions of this process. */
 export class SessionRegistry {
@@ -193,7 +197,7 @@ export class SessionRegistry {
   #endOverdue(): void {
     const now = Date.now();
     for (const session of this.#open.values()) {
-      if (session.scope.lastActivity < now - this.limits.idle) void session.end('Idle for too long');
+      if (session.scope.lastActivity < now - this.limits.idle) void session.end(IDLE_REASON);
       else if (session.user.expiresAt !== undefined && session.user.expiresAt <= now) void session.end('The user has expired');
     }
   }

@@ -29,7 +29,7 @@ export class Output {
 
   /** One line a row; a table that would be empty is `empty` instead. Everything that could move the cursor is escaped. */
   table<T>(rows: readonly T[], columns: readonly Column<T>[], empty: string): string {
-    return rows.length === 0 ? empty : renderTable(rows, columns, useColour(this.context));
+    return rows.length === 0 ? empty : renderTable(rows, columns, wantsColour(this.context));
   }
 
   /** Text of others, its lines kept and everything that could move the cursor escaped. */
@@ -112,7 +112,7 @@ export function bytes(size: number): string {
 }
 
 /** Whether to use colours: on a terminal, unless NO_COLOR is set (no-color.org). */
-export function useColour({ env, output }: CliContext): boolean {
+export function wantsColour({ env, output }: CliContext): boolean {
   return output.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
 }
 

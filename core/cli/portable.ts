@@ -82,7 +82,7 @@ async function serve(context: CliContext, { folder, dataDirectory, options, json
       : Object.fromEntries(Object.entries(context.env).filter(([name]) => !PORT_VARIABLE.test(name)));
   const values = {
     database: { url: 'sqlite::memory:' },
-    protocols: { ftp: { enabled: false }, ...(options.port !== undefined && { sftp: { port: options.port } }) },
+    protocols: { ftp: { enabled: false }, web: { enabled: false }, ...(options.port !== undefined && { sftp: { port: options.port } }) },
   };
   const hub = await Hub.open({ dataDirectory, env, values, ...shipped, log: createLogger('warn', 'auto') });
   try {

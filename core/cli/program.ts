@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { HubError, toHubError } from '../errors.js';
 import { printable } from '../printable.js';
 import { HUB_VERSION } from '../version.js';
+import { addAdminCommands } from './admins.js';
 import { addBanCommands } from './bans.js';
 import { addCertificateCommands } from './certificates.js';
 import { addCompletionCommand } from './completion.js';
@@ -12,7 +13,7 @@ import { addDeliveryCommands, addEventCommands } from './events.js';
 import { type AddCommands, addGroupExamples, surroundings, withExamples } from './group.js';
 import { addHelpCommand } from './help.js';
 import { addHostKeyCommands } from './host-keys.js';
-import { useColour } from './output.js';
+import { wantsColour } from './output.js';
 import { addPortableCommand } from './portable.js';
 import { addSessionCommands } from './sessions.js';
 import { addStartCommand, DEFAULT_DATA_DIRECTORY } from './start.js';
@@ -24,6 +25,7 @@ const COMMANDS: readonly AddCommands[] = [
   addStartCommand,
   addPortableCommand,
   addUserCommands,
+  addAdminCommands,
   addStorageCommands,
   addWebhookCommands,
   addEventCommands,
@@ -54,7 +56,7 @@ export function buildProgram(context: CliContext): Command {
     .option('--debug', 'print where an error came from')
     .version(HUB_VERSION, '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
-    .configureHelp({ showGlobalOptions: true, ...(useColour(context) && { styleTitle: text => `\x1b[1m${text}\x1b[22m` }) })
+    .configureHelp({ showGlobalOptions: true, ...(wantsColour(context) && { styleTitle: text => `\x1b[1m${text}\x1b[22m` }) })
     .configureOutput({
       writeOut: text => context.output.write(text),
       writeErr: text => context.errors.write(text),
@@ -62,7 +64,7 @@ export function buildProgram(context: CliContext): Command {
       outputError: () => undefined,
       getOutHelpWidth: () => context.output.columns ?? 100,
       getErrHelpWidth: () => context.output.columns ?? 100,
-      getOutHasColors: () => useColour(context),
+      getOutHasColors: () => wantsColour(context),
       getErrHasColors: () => false,
     })
     .showSuggestionAfterError()

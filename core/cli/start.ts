@@ -63,8 +63,10 @@ async function tellEverything(error: unknown, context: CliContext, options: Glob
 async function tell(context: CliContext, options: GlobalOptions, hub: Hub, services: OperationServices): Promise<void> {
   const { HUB_VERSION } = await import('../version.js');
   const { dataDirectory, listeners } = hub;
+  const setup = await setupLink(hub);
   if (!context.output.isTTY) {
     hub.log.info({ version: HUB_VERSION, pid: process.pid, dataDirectory, listeners }, 'listening');
+    if (setup !== undefined) hub.log.info({ link: setup }, 'there is no admin yet; this link makes the owner, once, within 60 minutes');
     return;
   }
   const { renderSummary, clientCommand } = await import('./summary.js');
@@ -82,7 +84,17 @@ async function tell(context: CliContext, options: GlobalOptions, hub: Hub, servi
     string,
     string,
   ][];
-  context.output.write(`${renderSummary({ version: HUB_VERSION, listeners, facts, next: next ?? [] })}\n`);
+  const first = setup === undefined ? [] : ['Set it up in a browser, once, within 60 minutes:', `  ${setup}`, ''];
+  context.output.write(`${renderSummary({ version: HUB_VERSION, listeners, facts, next: [...first, ...(next || [])] })}\n`);
+}
+
+/** Where the owner is made; undefined when there is an admin, or no web server. */
+async function setupLink(hub: Hub): Promise<string | undefined> {
+  const { Setup } = await import('../auth/setup.js');
+  const url = hub.listeners.find(({ protocol }) => protocol === 'web')?.url;
+  const setup = hub.get(Setup);
+  // Behind '#', so that no proxy on the way writes it into a log.
+  return url !== undefined && (await setup.needed()) ? `${url}setup#token=${await setup.token()}` : undefined;
 }
 
 /** The data directory unless one is given. */

@@ -16,7 +16,7 @@ export interface Summary {
 export function renderSummary({ version, listeners, facts, next }: Summary): string {
   const rows: (readonly [string, string])[] = [];
   for (const listener of listeners) {
-    rows.push([listener.protocol.toUpperCase(), addressOf(listener)]);
+    rows.push([listener.protocol.toUpperCase(), listener.url ?? addressOf(listener)]);
     for (const fingerprint of listener.fingerprints ?? []) rows.push(['Host key', fingerprint]);
   }
   rows.push(...facts);

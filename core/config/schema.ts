@@ -57,6 +57,18 @@ export const configSchema = z.strictObject({
         .describe("Seals the secrets in the database: 32 bytes in base64; unless set, 'secret.key' in the data directory"),
     })
     .prefault({}),
+  admin: z
+    .strictObject({
+      username: z.string().min(1).max(64).default('admin').describe('Name of the owner that is made at a start without any admin'),
+      password: z
+        .string()
+        .min(10, 'expected at least 10 characters')
+        .max(1_024)
+        .optional()
+        .meta({ secret: true })
+        .describe('His password; unless set, the hub prints a link with which the owner is made'),
+    })
+    .prefault({}),
   storages: z
     .strictObject({
       discover: z

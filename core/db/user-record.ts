@@ -60,7 +60,10 @@ const fields = z.strictObject({
 export function checkFields<T extends Partial<UserFields>>(changes: T): T {
   const result = fields.partial().safeParse(changes);
   const issue = result.error?.issues[0];
-  if (issue) throw new HubError('invalid-request', `${issue.path.join('.') || 'user'}: ${issue.message}`);
+  if (issue)
+    throw new HubError('invalid-request', `${issue.path.join('.') || 'user'}: ${issue.message}`, {
+      field: issue.path.join('.') || undefined,
+    });
   return changes.username === undefined ? changes : { ...changes, username: checkUsername(changes.username) };
 }
 

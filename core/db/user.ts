@@ -79,7 +79,23 @@ export interface User {
 /** Which users a page holds. */
 export interface UserFilter {
   /** Part of the name, without regard to case. */
-  readonly search?: string;
+  readonly search?: string | undefined;
+  readonly status?: User['status'] | undefined;
+  /** The name of a storage that one of his mounts shows. */
+  readonly storage?: string | undefined;
+}
+
+/** What users may be sorted by. */
+export const USER_ORDERS = ['username', 'createdAt', 'lastLoginAt', 'expiresAt', 'status'] as const;
+/** One of USER_ORDERS. */
+export type UserOrder = (typeof USER_ORDERS)[number];
+
+/** Which part of a sorted list is wanted. */
+export interface UserWindow {
+  readonly order: UserOrder;
+  readonly descending: boolean;
+  readonly offset: number;
+  readonly limit: number;
 }
 
 /** What create() and update() take. In update() a key that is there is set: `undefined` clears it. */

@@ -8,7 +8,7 @@ import { Database } from './database.js';
 import { isDuplicate } from './errors.js';
 import { foldUsername } from './names.js';
 import type { Page } from './page.js';
-import type { User, UserFields, UserFilter } from './user.js';
+import type { User, UserFields, UserFilter, UserOrder, UserWindow } from './user.js';
 import { checkFields, toColumns, toUser, type UserRow } from './user-record.js';
 
 export { checkUsername } from './names.js';
@@ -87,9 +87,7 @@ export class UserRepository {
   /** The page after `cursor`, by username, with the total. Throws 'invalid-request' for a cursor that no page gave. */
   async page(filter: UserFilter, cursor: string | undefined, limit: number): Promise<Page<User>> {
     const db = this.database.reader;
-    const matching = db<UserRow>('users');
-    if (filter.search)
-      matching.whereRaw("username_folded LIKE ? ESCAPE '!'", [`%${foldUsername(filter.search).replace(/[!%_]/g, '!$&')}%`]);
+    const matching = matchingUsers(db, filter);
     const [count] = await matching.clone().count({ total: '*' });
     if (cursor !== undefined) matching.where('username_folded', '>', decodeCursor(cursor));
     const rows = await matching.orderBy('username_folded').limit(limit + 1);
@@ -98,6 +96,19 @@ export class UserRepository {
     return rows.length > limit
       ? { items, total, next: Buffer.from(foldUsername(items.at(-1)!.username)).toString('base64url') }
       : { items, total };
+  }
+
+  /** A part of the sorted list, with the total. */
+  async window(filter: UserFilter, { order, descending, offset, limit }: UserWindow): Promise<Omit<Page<User>, 'next'>> {
+    const db = this.database.reader;
+    const matching = matchingUsers(db, filter);
+    const [count] = await matching.clone().count({ total: '*' });
+    const rows = await matching
+      .orderBy(COLUMNS[order], descending ? 'desc' : 'asc')
+      .orderBy('username_folded')
+      .offset(offset)
+      .limit(limit);
+    return { items: await withParts(db, rows), total: Number(count?.total ?? 0) };
   }
 
   /** Throws 'already-exists', or 'invalid-request' that names the field. */
@@ -140,6 +151,22 @@ export class UserRepository {
   }
 }
 
+const COLUMNS: Readonly<Record<UserOrder, string>> = {
+  username: 'username_folded',
+  createdAt: 'created_at',
+  lastLoginAt: 'last_login_at',
+  expiresAt: 'expires_at',
+  status: 'status',
+};
+
+function matchingUsers(db: Knex, { search, status, storage }: UserFilter) {
+  const matching = db<UserRow>('users');
+  if (search) matching.whereRaw("username_folded LIKE ? ESCAPE '!'", [`%${foldUsername(search).replace(/[!%_]/g, '!$&')}%`]);
+  if (status) matching.where({ status });
+  if (storage) matching.whereIn('id', db('mounts').where({ storage }).select('user_id'));
+  return matching;
+}
+
 async function withParts(db: Knex, rows: readonly UserRow[]): Promise<readonly User[]> {
   // Asked also for no rows, which a login must not notice.
   const ids = rows.map(row => row.id);
@@ -176,7 +203,7 @@ async function unlessTaken<T>(username: string | undefined, query: PromiseLike<T
   try {
     return await query;
   } catch (error) {
-    if (isDuplicate(error)) throw new HubError('already-exists', `There is a user '${username}' already`);
+    if (isDuplicate(error)) throw new HubError('already-exists', `There is a user '${username}' already`, { field: 'username' });
     throw error;
   }
 }

@@ -3,11 +3,13 @@ import { Defence } from '../auth/defence.js';
 import { Passwords } from '../auth/passwords.js';
 import { SessionRegistry } from '../auth/session.js';
 import { Coordinator } from '../cluster/coordinator.js';
+import { AdminRepository } from '../db/admins.js';
 import { DeliveryRepository } from '../db/deliveries.js';
 import { EventRepository } from '../db/events.js';
 import { RuleRepository } from '../db/rules.js';
 import { StorageRepository } from '../db/storages.js';
 import { UserRepository } from '../db/users.js';
+import { WebSessionRepository } from '../db/web-sessions.js';
 import { RuleLoader } from '../events/rule-loader.js';
 import { RuleTable } from '../events/rules.js';
 import { ExtensionRegistry } from '../extensions/registry.js';
@@ -25,6 +27,8 @@ export function servicesOf(hub: Hub): OperationServices {
     dataDirectory: hub.dataDirectory,
     log: hub.log,
     users: hub.get(UserRepository),
+    admins: hub.get(AdminRepository),
+    webSessions: hub.get(WebSessionRepository),
     storages: hub.get(StorageRepository),
     storageRegistry: hub.get(StorageRegistry),
     uploads: hub.get(ResumableUploads),

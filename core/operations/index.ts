@@ -1,6 +1,7 @@
 import type { ZodType, z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { HubError } from '../errors.js';
+import { adminOperations } from './admins.js';
 import { banOperations } from './bans.js';
 import { certificateOperations } from './certificates.js';
 import { deliveryOperations, eventOperations } from './events.js';
@@ -15,6 +16,7 @@ import { webhookOperations } from './webhooks.js';
 /** Everything that an administrator can do, by name. The command line and the web API are made of these. */
 export const OPERATIONS = {
   ...userOperations,
+  ...adminOperations,
   ...storageOperations,
   ...webhookOperations,
   ...eventOperations,

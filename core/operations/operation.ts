@@ -21,12 +21,14 @@ export function operation<Schema extends ZodType, Output>(
 export function checkInput<T>(schema: ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(issue => (issue.path.length ? `${issue.path.join('.')}: ${told(issue)}` : told(issue)));
+  const problems = result.error.issues.map(issue =>
+    issue.path.length ? `${issue.path.join('.')}: ${tellIssue(issue)}` : tellIssue(issue),
+  );
   throw new HubError('invalid-request', problems.join('; '));
 }
 
-/** The schema's own words where it has some, else ours. */
-function told(issue: z.core.$ZodIssue): string {
+/** What is wrong, in the schema's own words where it has some, else in ours. */
+export function tellIssue(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
       return `expected ${issue.expected === 'array' ? 'a list' : `a ${issue.expected}`}`;

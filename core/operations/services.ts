@@ -1,10 +1,12 @@
 import type { Coordinator } from '../cluster/coordinator.js';
 import type { Config } from '../config/schema.js';
+import type { AdminRepository } from '../db/admins.js';
 import type { Ban } from '../db/bans.js';
 import type { DeliveryRepository } from '../db/deliveries.js';
 import type { EventRepository } from '../db/events.js';
 import type { StorageRepository } from '../db/storages.js';
 import type { UserRepository } from '../db/users.js';
+import type { WebSessionRepository } from '../db/web-sessions.js';
 import type { Rule } from '../events/rule.js';
 import type { RuleTable } from '../events/rules.js';
 import type { Logger } from '../log.js';
@@ -33,6 +35,9 @@ export interface OperationServices {
   readonly dataDirectory: string;
   readonly log: Logger;
   readonly users: UserRepository;
+  readonly admins: AdminRepository;
+  /** Browsers that are logged in. */
+  readonly webSessions: WebSessionRepository;
   readonly storages: StorageRepository;
   readonly storageRegistry: StorageRegistry;
   /** Gives what removes the interrupted uploads of a storage once that is removed. */

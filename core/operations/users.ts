@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { checkUsername } from '../db/names.js';
 import { parsePublicKey } from '../db/public-keys.js';
 import { DEFAULT_RIGHTS } from '../db/user.js';
 import { type Mount, type NamePattern, type Permissions, RIGHTS, type User, type UserFields } from '../db/users.js';
-import { HubError } from '../errors.js';
+import { about, HubError } from '../errors.js';
 import { randomToken } from '../ids.js';
 import { parseRange } from '../net.js';
 import { ensureDirectory } from '../storage/ensure-directory.js';
@@ -45,6 +46,11 @@ const settings = {
   maxSessions: z.int().min(1).nullable().optional(),
   /** Ways to log in, such as 'publickey+password'; empty for any one. */
   methods: z.array(z.string()).optional(),
+  /** All mounts but the home, in place of those that there are. */
+  mounts: z
+    .array(z.strictObject({ path: z.string(), target: z.string() }))
+    .max(1_000)
+    .optional(),
 };
 type Settings = z.output<z.ZodObject<typeof settings>>;
 
@@ -54,15 +60,15 @@ const named = z.strictObject({ username });
 export const userOperations = {
   /** Adds a user. A password that is needed and not given is made and given back, this once. `warning` tells why he cannot log in yet. */
   'users.add': operation(z.strictObject({ username, ...settings, keys: z.array(z.string()).optional() }), async (services, input) => {
-    const name = checkUsername(input.username);
+    const name = await about('username', () => checkUsername(input.username));
     const hasKey = Boolean(input.keys?.length);
     const made = input.password === undefined && wantsPassword(input.methods ?? [], hasKey) ? randomToken(15) : undefined;
-    const home = await mount(services, HOME, input.home ?? `data:/${name}`);
+    const home = await about('home', () => mount(services, HOME, input.home ?? `data:/${name}`));
     const fields: UserFields = {
       username: name,
       status: 'active',
       description: '',
-      keys: (input.keys ?? []).map(parsePublicKey),
+      keys: await about('keys', () => (input.keys ?? []).map(parsePublicKey)),
       permissions: { '/': DEFAULT_RIGHTS },
       patterns: [],
       mounts: [home],
@@ -76,8 +82,9 @@ export const userOperations = {
         { permissions: { '/': DEFAULT_RIGHTS }, patterns: [], mounts: [home] },
       )),
     };
-    if (await services.users.findByUsername(name)) throw new HubError('already-exists', `There is a user '${name}' already`);
-    await makeDirectory(services, home);
+    if (await services.users.findByUsername(name))
+      throw new HubError('already-exists', `There is a user '${name}' already`, { field: 'username' });
+    for (const made of fields.mounts) await about(made === home ? 'home' : 'mounts', () => makeDirectory(services, made));
     const user = await services.users.create(fields);
     return { user, ...(made !== undefined && { password: made }), ...warningOf(user) };
   }),
@@ -89,14 +96,22 @@ export const userOperations = {
 
   'users.show': operation(named, async (services, input) => find(services, input.username)),
 
-  /** Changes what is given. `warning` tells why the user cannot log in, where ways to log in are given. A new password does not end sessions; a status other than active does. */
+  /**
+   * Changes what is given. `warning` tells why the user cannot log in, where ways to log in are given. A new password ends the user's
+   * browser sessions alone; a status other than active ends all. Throws 'conflict' for a `version` that is not current.
+   */
   'users.set': operation(
-    z.strictObject({ username, ...settings, status: z.enum(['active', 'disabled']).optional() }),
+    z.strictObject({ username, ...settings, status: z.enum(['active', 'disabled']).optional(), version: z.int().optional() }),
     async (services, input) => {
       const user = await find(services, input.username);
       const changes = await changesOf(services, input, user);
-      if (input.home !== undefined) await makeDirectory(services, changes.mounts!.find(({ path }) => path === HOME)!);
-      const changed = await services.users.update(user.id, { ...changes, ...(input.status && { status: input.status }) }, user.version);
+      for (const made of changes.mounts ?? []) {
+        if (!user.mounts.some(({ path, storage, directory }) => isDeepStrictEqual({ path, storage, directory }, made)))
+          await about(made.path === HOME ? 'home' : 'mounts', () => makeDirectory(services, made));
+      }
+      const all = { ...changes, ...(input.status && { status: input.status }) };
+      const changed = await services.users.update(user.id, all, input.version ?? user.version);
+      if (input.password !== undefined) await services.webSessions.endAll('user', user.id);
       if (changed.status !== 'active') await endSessions(services, changed, 'The account was disabled');
       return { ...changed, ...(input.methods && warningOf(changed)) };
     },
@@ -106,8 +121,10 @@ export const userOperations = {
   'users.enable': operation(named, async (services, input) => setStatus(services, input.username, 'active')),
 
   /** Deletes the account and ends its sessions; its files stay. */
-  'users.remove': operation(named, async (services, input) => {
+  'users.remove': operation(z.strictObject({ username, version: z.int().optional() }), async (services, input) => {
     const user = await find(services, input.username);
+    if (input.version !== undefined && input.version !== user.version)
+      throw new HubError('conflict', `Somebody else has changed user '${user.username}' in the meantime`);
     await services.users.delete(user.id);
     await endSessions(services, user, 'The account was removed');
     return { username: user.username, mounts: user.mounts };
@@ -179,7 +196,8 @@ async function setStatus(services: OperationServices, name: string, status: User
   return changed;
 }
 
-async function endSessions({ sessions }: OperationServices, user: User, reason: string): Promise<void> {
+async function endSessions({ sessions, webSessions }: OperationServices, user: User, reason: string): Promise<void> {
+  await webSessions.endAll('user', user.id);
   const open = (await sessions.list()).filter(session => session.user === user.username);
   await Promise.all(open.map(session => sessions.end(session.id, reason).catch(alreadyEnded)));
 }
@@ -197,16 +215,28 @@ async function changesOf(
   const changes: { -readonly [K in keyof UserFields]?: UserFields[K] } = {};
   if (input.password !== undefined) changes.passwordHash = await services.passwords.hash(input.password);
   if (input.description !== undefined) changes.description = input.description;
-  if (input.permissions) changes.permissions = mergePermissions(current.permissions, input.permissions);
-  if (input.patterns) changes.patterns = mergePatterns(current.patterns, input.patterns);
-  if (input.expiresAt !== undefined) changes.expiresAt = checkExpiry(input.expiresAt) ?? undefined;
-  if (input.protocols) changes.protocols = checkProtocols(services, input.protocols);
-  if (input.addresses) changes.addresses = checkAddresses(input.addresses);
+  if (input.permissions) changes.permissions = await about('permissions', () => mergePermissions(current.permissions, input.permissions!));
+  if (input.patterns) changes.patterns = await about('patterns', () => mergePatterns(current.patterns, input.patterns!));
+  if (input.expiresAt !== undefined) changes.expiresAt = (await about('expiresAt', () => checkExpiry(input.expiresAt!))) ?? undefined;
+  if (input.protocols) changes.protocols = await about('protocols', () => checkProtocols(services, input.protocols!));
+  if (input.addresses) changes.addresses = await about('addresses', () => checkAddresses(input.addresses!));
   if (input.maxSessions !== undefined) changes.maxSessions = input.maxSessions ?? undefined;
   if (input.methods) changes.methods = [...new Set(input.methods)];
-  if (input.home !== undefined)
-    changes.mounts = [await mount(services, HOME, input.home), ...current.mounts.filter(({ path }) => path !== HOME)];
+  if (input.home !== undefined || input.mounts) changes.mounts = await mountsOf(services, input, current.mounts);
   return changes;
+}
+
+async function mountsOf(services: OperationServices, { home, mounts }: Settings, current: readonly Mount[]): Promise<readonly Mount[]> {
+  const isHome = ({ path }: Mount) => path === HOME;
+  const kept = home === undefined ? current.filter(isHome) : [await about('home', () => mount(services, HOME, home))];
+  if (!mounts) return [...kept, ...current.filter(other => !isHome(other))];
+  const added: Mount[] = [];
+  for (const [index, { path, target }] of mounts.entries()) {
+    const one = await about(`mounts.${index}`, () => mount(services, absolute(path), target));
+    if (isHome(one)) throw new HubError('invalid-request', 'What is at / is the home', { field: `mounts.${index}.path` });
+    added.push(one);
+  }
+  return [...kept, ...added];
 }
 
 function mergePermissions(current: Permissions, given: z.output<typeof permissions>): Permissions {

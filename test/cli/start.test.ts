@@ -24,6 +24,7 @@ test.serial('starts in an empty folder, says where it listens, and ends with 0 a
   t.deepEqual(run.listeners, [
     { protocol: 'sftp', host: '127.0.0.1', port: hub.port, tls: false },
     { protocol: 'ftp', host: '127.0.0.1', port: run.listeners[1]!.port, tls: false },
+    { protocol: 'web', host: '127.0.0.1', port: run.listeners[2]!.port, tls: false },
   ]);
   t.is(await hub.end(), 0);
   const lines = hub

@@ -166,6 +166,7 @@ export function loopbackEnvironment(more: Readonly<Record<string, string>>): Nod
     ENTREPOT_PROTOCOLS__SFTP__PORT: '0',
     ENTREPOT_PROTOCOLS__FTP__HOST: '127.0.0.1',
     ENTREPOT_PROTOCOLS__FTP__PORT: '0',
+    ENTREPOT_PROTOCOLS__WEB__PORT: '0',
     ...more,
   };
 }

@@ -77,6 +77,7 @@ export async function startHub(t: ExecutionContext, options: TestHubOptions = {}
       protocols: {
         sftp: { host: '127.0.0.1', port: 0, hostKeys: sharedHostKeys() },
         ftp: { enabled: false },
+        web: { enabled: false },
         ...(options.values?.protocols as object | undefined),
       },
     },

@@ -28,7 +28,11 @@ async function open(
   const hub = await Hub.open({
     dataDirectory: directory,
     env: {},
-    values: { database: { url: 'sqlite::memory:' }, protocols: { sftp: { host: '127.0.0.1', port: 0 } }, ...values },
+    values: {
+      database: { url: 'sqlite::memory:' },
+      protocols: { sftp: { host: '127.0.0.1', port: 0 }, ftp: { enabled: false }, web: { enabled: false } },
+      ...values,
+    },
     bundled,
     migrations,
     log: createLogger('silent', 'json'),

@@ -1,0 +1,166 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { server as hapiServer, type Request, type ResponseToolkit, type Server } from '@hapi/hapi';
+import { HubError } from '#core/api.js';
+import { API_ROUTES } from './api/index.js';
+import { authenticate } from './auth/authenticate.js';
+import { type Caller, mayUse } from './auth/caller.js';
+import { clientOf, refuseForeign, refuseForeignHost } from './http/client.js';
+import { addSecurityHeaders } from './http/headers.js';
+import { addHealthRoutes } from './http/health.js';
+import { addPages } from './http/pages.js';
+import { answerProblem } from './http/problem.js';
+import { Answer, type Call, type Route } from './http/route.js';
+import { validator } from './http/validate.js';
+import type { WebServices } from './services.js';
+
+declare module '@hapi/hapi' {
+  interface RequestApplicationState {
+    caller?: Caller;
+  }
+}
+
+const API = 'api/v1';
+const MAX_JSON_BYTES = 1_048_576;
+
+/** Everything that answers requests: routes, pages, and what holds for all of them. */
+export class WebApp {
+  #stopping = false;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly services: WebServices,
+  ) {}
+
+  /** Ready to handle requests. */
+  static async create(services: WebServices): Promise<WebApp> {
+    // It listens nowhere: the listeners of WebServer hand their requests over.
+    const server = hapiServer({
+      listener: createServer(),
+      autoListen: false,
+      debug: false,
+      compression: { minBytes: 1_024 },
+      router: { stripTrailingSlash: false },
+      routes: { payload: { maxBytes: MAX_JSON_BYTES }, state: { parse: false, failAction: 'ignore' }, security: false },
+    });
+    const app = new WebApp(server, services);
+    const { options, log } = services;
+    server.ext('onRequest', (request, h) => {
+      refuseForeignHost(request, options);
+      return h.continue;
+    });
+    server.ext('onPreResponse', (request, h) => {
+      const answer = answerProblem(request, h, log);
+      addSecurityHeaders(typeof answer === 'symbol' ? request.response : answer, request);
+      return answer;
+    });
+    for (const route of API_ROUTES) app.#add(route);
+    app.#addDocument();
+    addHealthRoutes(server, services, () => app.#stopping);
+    await addPages(server, options);
+    // Without it, each answer would close its connection.
+    await server.start();
+    return app;
+  }
+
+  handle(event: 'request' | 'checkContinue', request: IncomingMessage, response: ServerResponse): void {
+    this.server.listener.emit(event, request, response);
+  }
+
+  /** From now on it is not ready. */
+  stopping(): void {
+    this.#stopping = true;
+  }
+
+  #addDocument(): void {
+    const { basePath } = this.services.options;
+    let document: object | undefined;
+    this.server.route({
+      method: 'GET',
+      path: `${basePath}${API}/openapi.json`,
+      handler: async (_request, h) => {
+        document ??= (await import('./openapi/document.js')).describeRoutes(API_ROUTES, basePath);
+        return h.response(document).header('cache-control', 'no-cache');
+      },
+    });
+  }
+
+  #add(route: Route): void {
+    const { options } = this.services;
+    const failAction = (_request: Request, _h: ResponseToolkit, error?: Error) => {
+      throw error!;
+    };
+    this.server.route({
+      method: route.method,
+      path: `${options.basePath}${API}${route.path}`,
+      options: {
+        id: route.id,
+        // Before a body is read.
+        ext: { onPreAuth: { method: (request, h) => admit(route, request, h, this.services) } },
+        validate: {
+          ...(route.path.includes('{') && { params: validator(route.params, ':') as never }),
+          query: validator(route.query, '?') as never,
+          ...(route.body && { payload: validator(route.body, '/') as never }),
+          failAction,
+        },
+        ...(route.method !== 'GET' && route.rawBody === undefined && { payload: { allow: 'application/json', failAction } }),
+        ...(route.rawBody !== undefined && {
+          payload: { output: 'stream', parse: false, maxBytes: Number.MAX_SAFE_INTEGER, timeout: false },
+          timeout: { socket: false },
+        }),
+      },
+      handler: async (request, h) => this.#answer(route, request, h),
+    });
+  }
+
+  async #answer(route: Route, request: Request, h: ResponseToolkit) {
+    const call: Call = {
+      params: request.params,
+      query: request.query,
+      body: request.payload ?? undefined,
+      services: this.services,
+      client: clientOf(request, this.services.options),
+      request,
+      h,
+      get caller() {
+        const { caller } = request.app;
+        if (!caller) throw new HubError('authentication-failed', 'Log in first');
+        return caller;
+      },
+      ifMatch: versionOf(request.raw.req.headers['if-match']),
+    };
+    const given = await route.handle(call);
+    if (route.rawResponse !== undefined || isResponse(given)) return given as never;
+    const { value, headers } = given instanceof Answer ? given : new Answer(given, {});
+    // What the schema does not name does not leave the hub.
+    const response = route.response ? h.response(route.response.parse(value) as object).code(route.status ?? 200) : h.response().code(204);
+    if (headers.version !== undefined) response.etag(`v${headers.version}`);
+    if (headers.location !== undefined) response.location(`${this.services.options.basePath}${API}${headers.location}`);
+    return response.header('cache-control', 'no-store');
+  }
+}
+
+/** Finds out who asks, and turns away who may not. */
+async function admit(route: Route, request: Request, h: ResponseToolkit, services: WebServices) {
+  const caller = await authenticate(request, services);
+  refuseForeign(request, services.options, { strict: caller?.session !== undefined });
+  if (!mayUse(caller, route.access)) {
+    if (!caller) throw new HubError('authentication-failed', 'Log in first');
+    const needed = route.access === 'user' ? 'a user of the hub' : `an admin with the role ${route.access}`;
+    throw new HubError('permission-denied', `This is for ${needed}`);
+  }
+  if (caller && caller.session === undefined && route.keys === false)
+    throw new HubError('permission-denied', 'A key may not do this: log in');
+  if (caller) request.app.caller = caller;
+  return h.continue;
+}
+
+/** '"v3"' as 3. */
+function versionOf(header: string | undefined): number | undefined {
+  if (header === undefined || header.trim() === '*') return undefined;
+  const match = /^"v(\d{1,9})"$/.exec(header.trim());
+  return match ? Number(match[1]) : -1;
+}
+
+function isResponse(value: unknown): boolean {
+  return typeof value === 'symbol' || (typeof value === 'object' && value !== null && 'variety' in value && 'headers' in value);
+}

@@ -1,0 +1,110 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import { type AddressInfo, isIP } from 'node:net';
+import { addressWithin, HubError, type ListenAddress, type ProtocolContext, type ProtocolServer } from '#core/api.js';
+import type { WebApp } from './app.js';
+import type { WebOptions } from './options.js';
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+const MAX_HEADER_BYTES = 32_768;
+const LOOPBACK = ['127.0.0.0/8', '::1'];
+
+/** The web server. What answers is loaded with the first request: a hub that nobody looks at carries none of it. */
+export class WebServer implements ProtocolServer {
+  #listener: Server | undefined;
+  #app: Promise<WebApp> | undefined;
+
+  constructor(
+    private readonly options: WebOptions,
+    private readonly context: ProtocolContext,
+  ) {}
+
+  /** Listens. Throws 'unavailable' when the port cannot be had. */
+  async start(): Promise<readonly ListenAddress[]> {
+    const { enabled, host, port } = this.options;
+    if (!enabled) return [];
+    const tls = needsTls(this.options);
+    const limits = {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    };
+    const listener = tls ? createSecureServer({ ...limits, ...this.context.certificates.tlsOptions() }) : createServer(limits);
+    if (tls) this.context.certificates.follow(listener as ReturnType<typeof createSecureServer>);
+    this.#listener = listener;
+    listener.on('request', (request, response) => void this.#answer('request', request, response));
+    listener.on('checkContinue', (request, response) => void this.#answer('checkContinue', request, response));
+    const listening = once(listener, 'listening');
+    listener.listen({ host, port });
+    try {
+      await listening;
+    } catch (error) {
+      throw listenFailure(error, host, port);
+    }
+    listener.on('error', error => this.context.log.error({ err: error }, 'The listener failed'));
+    const bound = (listener.address() as AddressInfo).port;
+    return [{ host, port: bound, tls, url: publicUrl(this.options, bound, tls) }];
+  }
+
+  async stop(signal: AbortSignal): Promise<void> {
+    const listener = this.#listener;
+    if (!listener) return;
+    const app = await this.#app?.catch(() => undefined);
+    app?.stopping();
+    const closed = new Promise<void>(done => listener.close(() => done()));
+    listener.closeIdleConnections();
+    const dropAll = () => listener.closeAllConnections();
+    if (signal.aborted) dropAll();
+    else signal.addEventListener('abort', dropAll, { once: true });
+    // What is kept alive and becomes idle after this answer.
+    const idle = setInterval(() => listener.closeIdleConnections(), 100);
+    await closed;
+    clearInterval(idle);
+    signal.removeEventListener('abort', dropAll);
+  }
+
+  async #answer(event: 'request' | 'checkContinue', request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      this.#app ??= this.#load();
+      (await this.#app).handle(event, request, response);
+    } catch (error) {
+      this.#app = undefined;
+      this.context.log.error({ err: error }, 'The web application could not be loaded');
+      response.writeHead(503, { 'content-type': 'text/plain' }).end('The web application could not be loaded\n');
+    }
+  }
+
+  async #load(): Promise<WebApp> {
+    const [{ WebApp }, { servicesFor }] = await Promise.all([import('./app.js'), import('./services.js')]);
+    return WebApp.create(servicesFor(this.options, this.context));
+  }
+}
+
+function needsTls({ host, tls, trustedProxies }: WebOptions): boolean {
+  return tls === 'always' || (!isLoopback(host) && trustedProxies.length === 0);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || addressWithin(host, LOOPBACK);
+}
+
+function publicUrl({ publicUrl, host, basePath }: WebOptions, port: number, tls: boolean): string {
+  if (publicUrl !== undefined) return publicUrl;
+  const name = host === '::' || host === '0.0.0.0' ? 'localhost' : isIP(host) === 6 ? `[${host}]` : host;
+  const standard = tls ? 443 : 80;
+  return `http${tls ? 's' : ''}://${name}${port === standard ? '' : `:${port}`}${basePath}`;
+}
+
+function listenFailure(error: unknown, host: string, port: number): HubError {
+  const { code } = error as NodeJS.ErrnoException;
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `Port ${port} is already in use by another program: end it, or set protocols.web.port to a free port`,
+    EACCES: `Port ${port} may not be opened by this account: set protocols.web.port to one above 1023`,
+  };
+  const message =
+    reasons[code ?? ''] ?? `Cannot listen on ${host}, port ${port} (${code}): check protocols.web.host and protocols.web.port`;
+  return new HubError('unavailable', message, { cause: error });
+}
