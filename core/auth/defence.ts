@@ -4,6 +4,7 @@ import { foldUsername } from '../db/names.js';
 import { HubError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { addressGroup, canonicalAddress } from '../net.js';
+import { Turns } from './turns.js';
 
 /** What the defence goes by: `defence` and `limits` of the configuration. Times are in ms. */
 export interface DefenceLimits {
@@ -31,11 +32,14 @@ const EARLY_CHANCE = 0.3;
 /** From this share of the failures that ban on, each failure costs twice as long as the one before. */
 const SLOW_SHARE = 2 / 3;
 const MAX_DELAY_MS = 5_000;
+/** So many times the connections that an address may have may wait beside them: clients open dozens at once, and log in within a moment. */
+const WAITING_TIMES = 4;
 
 /** Keeps guessers and floods out before they cost anything. Bans and the failures that lead to them are kept in the database. */
 export class Defence {
   readonly #waiting = new Map<string, number>();
   readonly #bans = new Map<string, Ban>();
+  readonly #turns: Turns;
   #total = 0;
 
   constructor(
@@ -44,7 +48,9 @@ export class Defence {
     private readonly limits: DefenceLimits,
     private readonly log: Logger,
     private readonly random: () => number = Math.random,
-  ) {}
+  ) {
+    this.#turns = new Turns(limits.unauthenticatedPerAddress * WAITING_TIMES, Math.ceil(limits.unauthenticated / 2));
+  }
 
   /** Reads the bans, and from then on whenever some process changes them. */
   async start(): Promise<void> {
@@ -74,8 +80,26 @@ export class Defence {
         const left = this.#waiting.get(group)! - 1;
         if (left === 0) this.#waiting.delete(group);
         else this.#waiting.set(group, left);
+        this.#turns.next(group);
       },
     };
+  }
+
+  /**
+   * Like admit(), for a connection that can wait: where its address has as many as it may, `decided` is called when one of
+   * them is released, or after ten seconds; otherwise before this returns. What is given ends the wait of one that has left.
+   */
+  admitInTurn(remoteAddress: string, decided: (admission: Admission | undefined) => void): () => void {
+    const decide = () => {
+      const admission = this.admit(remoteAddress);
+      decided(admission);
+      return admission !== undefined;
+    };
+    const group = addressGroup(remoteAddress);
+    const isFull = (this.#waiting.get(group) ?? 0) >= this.limits.unauthenticatedPerAddress;
+    const leave = isFull && !this.isBanned(remoteAddress) ? this.#turns.wait(group, decide) : undefined;
+    if (!leave) decide();
+    return leave ?? (() => undefined);
   }
 
   /** Whether logins from the address failed too often of late. */

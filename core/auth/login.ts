@@ -48,6 +48,11 @@ export class LoginService {
     return this.defence.admit(canonicalAddress(remoteAddress));
   }
 
+  /** Like admit(), for a connection to which nothing is said yet and that can wait: see Defence.admitInTurn(). */
+  admitInTurn(remoteAddress: string, decided: (admission: Admission | undefined) => void): () => void {
+    return this.defence.admitInTurn(canonicalAddress(remoteAddress), decided);
+  }
+
   /** Whether a signature by this key, or by the one that this certificate is for, could log `username` in. For SSH, which asks before it signs. */
   async acceptsKey(username: string, key: Extract<Credential, { kind: 'public-key' | 'ssh-certificate' }>): Promise<boolean> {
     const user = await this.users.findByUsername(username);

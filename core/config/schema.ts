@@ -116,7 +116,13 @@ export const configSchema = z.strictObject({
       sessionsPerUser: z.int().min(1).default(500).describe('Sessions of one user at the same time; a user may have a lower limit'),
       sessionsPerAddress: z.int().min(1).default(1_000).describe('Sessions from one address at the same time'),
       unauthenticated: z.int().min(1).default(200).describe('Connections that have not logged in yet, in all'),
-      unauthenticatedPerAddress: z.int().min(1).default(10).describe('Connections that have not logged in yet, from one address'),
+      unauthenticatedPerAddress: z
+        .int()
+        .min(1)
+        .default(10)
+        .describe(
+          'Connections that have not logged in yet, from one address; over SFTP, four times as many more wait for their turn, ten seconds at most',
+        ),
       idle: duration('15m').describe('A session without a request for this long is ended'),
       openFilesPerSession: z.int().min(1).default(256).describe('Files and directories that one session may have open'),
       openFilesPerUser: z.int().min(1).default(1_024).describe('Files and directories that all sessions of one user may have open'),

@@ -24,6 +24,8 @@ const HOST_KEY_CHECK_MS = 2_000;
 export class SftpServer implements ProtocolServer {
   readonly #net: NetServer = createServer({ noDelay: true }, socket => this.#accept(socket));
   readonly #connections = new Set<Connection>();
+  /** Accepted, and greeted when their address has a place. */
+  readonly #waiting = new Set<Socket>();
   /** By remote address and port: ssh2 names those when it reports a connection, and not the socket. */
   readonly #greeted = new Map<string, Connection>();
   #connectionContext: ConnectionContext | undefined;
@@ -57,6 +59,7 @@ export class SftpServer implements ProtocolServer {
     this.#stopping = true;
     clearInterval(this.#hostKeyTimer);
     if (this.#net.listening) this.#net.close();
+    for (const socket of this.#waiting) socket.destroy();
     const drained = new Promise<void>(resolveDrained => {
       this.#drained = resolveDrained;
     });
@@ -151,15 +154,27 @@ export class SftpServer implements ProtocolServer {
 
   #accept(socket: Socket): void {
     const remoteAddress = plainAddress(socket.remoteAddress);
-    const key = `${socket.remoteAddress} ${socket.remotePort}`;
     const connectionContext = this.#connectionContext;
-    const admission = this.#stopping || !remoteAddress || !connectionContext ? undefined : this.context.login.admit(remoteAddress);
-    if (!admission || !remoteAddress || !connectionContext) {
-      socket.on('error', () => undefined);
-      socket.destroy();
+    if (this.#stopping || !remoteAddress || !connectionContext) {
+      refuse(socket);
       return;
     }
-    const connection = new Connection(connectionContext, socket, admission, remoteAddress);
+    this.#waiting.add(socket);
+    const leave = this.context.login.admitInTurn(remoteAddress, admission => {
+      this.#waiting.delete(socket);
+      if (admission) this.#serve(socket, new Connection(connectionContext, socket, admission, remoteAddress));
+      else refuse(socket);
+    });
+    if (!this.#waiting.has(socket)) return;
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      this.#waiting.delete(socket);
+      leave();
+    });
+  }
+
+  #serve(socket: Socket, connection: Connection): void {
+    const key = `${socket.remoteAddress} ${socket.remotePort}`;
     this.#connections.add(connection);
     this.#greeted.set(key, connection);
     socket.once('close', () => this.#greeted.delete(key));
@@ -180,6 +195,11 @@ export class SftpServer implements ProtocolServer {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#drained?.();
   }
+}
+
+function refuse(socket: Socket): void {
+  socket.on('error', () => undefined);
+  socket.destroy();
 }
 
 interface HostKeys {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { until } from '../support/children.js';
 import { CLIENT_LIBRARIES } from '../support/client-libraries.js';
 import { CLIENT_PROGRAMS } from '../support/client-programs.js';
 import { type Account, Clients } from '../support/clients.js';
@@ -12,8 +13,6 @@ import type { AcceptScript } from './script.js';
 const PASSWORD = 'correct-horse';
 const HUGE_BYTES = 5 * 2 ** 30;
 const CLIENTS = { ...CLIENT_PROGRAMS, ...CLIENT_LIBRARIES };
-/** Those that carry five gigabytes in the full form. */
-const CARRIERS = ['OpenSSH sftp', 'rclone'];
 
 const script: AcceptScript = {
   id: '02.4.1',
@@ -33,8 +32,9 @@ const script: AcceptScript = {
         if (failed.length > 0) throw new Error(failed.map(([step, cell]) => `${step}: ${cell}`).join('; '));
       });
     }
+    await report.check('lftp mirrors by 16 connections at once, with no second try for any', () => lftpParallel(hub, clients, account));
     await report.check('rclone copy, check, sync and move', () => rcloneTrees(hub, clients, account));
-    for (const name of scale === 'full' ? CARRIERS : []) {
+    for (const name of scale === 'full' ? Object.keys(CLIENTS) : []) {
       await report.check(`${name} carries 5 GiB`, () => carryHuge(hub, clients, account, name));
     }
     print([['', ...STEPS], ...table]);
@@ -69,17 +69,45 @@ async function rcloneTrees(hub: HubProcess, clients: Clients, account: Account):
   assert.deepEqual(await readdir(stored, { recursive: true }).catch(() => []), []);
 }
 
+/** All connections begin in the same moment, from one address: more than may be without a login at a time. */
+async function lftpParallel(hub: HubProcess, clients: Clients, account: Account): Promise<void> {
+  const [tree, back] = [join(clients.home, 'many'), join(clients.home, 'many back')];
+  await mkdir(tree);
+  for (let index = 0; index < 64; index++) await writeFile(join(tree, `file-${index}`), String(index).repeat(50_000));
+  const lftp = (command: string) => succeeded(clients.lftp(account, `set net:connection-limit 0\nmirror --parallel=16 ${command}`));
+  await lftp(`-R "${tree}" /many`);
+  await lftp(`/many "${back}"`);
+  const names = (await readdir(tree)).sort();
+  for (const folder of [join(hub.files, account.user, 'many'), back]) {
+    assert.deepEqual((await readdir(folder)).sort(), names);
+    for (const name of names) await assertSame(join(folder, name), join(tree, name));
+  }
+}
+
+/** Never more than two of the large files lie on the disk. */
 async function carryHuge(hub: HubProcess, clients: Clients, account: Account, name: string): Promise<string> {
   const client = await CLIENTS[name]!(clients, account);
   const [source, got] = [join(clients.home, 'huge source'), join(clients.home, 'huge')];
   const stored = join(hub.files, account.user, 'huge');
-  await writeContent(source, HUGE_BYTES);
-  const put = await timed(HUGE_BYTES, () => client.put(source, '/huge'));
-  await assertSame(stored, source);
-  const get = await timed(HUGE_BYTES, () => client.get('/huge', got));
-  await assertSame(got, source);
-  for (const file of [source, stored, got]) await rm(file);
-  return `put ${put}, get ${get}`;
+  try {
+    await writeContent(source, HUGE_BYTES);
+    const put = await timed(HUGE_BYTES, () => client.put(source, '/huge'));
+    if (client.closesLater)
+      await until('it is complete', () =>
+        access(stored).then(
+          () => true,
+          () => false,
+        ),
+      );
+    await assertSame(stored, source);
+    await rm(source);
+    const get = await timed(HUGE_BYTES, () => client.get('/huge', got));
+    await assertSame(got, stored);
+    return `put ${put}, get ${get}`;
+  } finally {
+    for (const file of [source, stored, got]) await rm(file, { force: true });
+    await client.end?.();
+  }
 }
 
 function print(table: readonly (readonly string[])[]): void {

@@ -31,7 +31,16 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
   });
 }
 
+// A signal, or nothing left that the run could wait for: without this it would look as if all had been done.
+let [isOver, under] = [false, 'nothing'];
+process.on('exit', code => {
+  if (isOver) return;
+  console.log(`FAIL the run ended in the middle of ${under}, with exit code ${code}; ${passed} passed and ${failed} failed before`);
+  process.exitCode = code || 1;
+});
+
 for (const script of chosen) {
+  under = script.id;
   console.log(`\n${script.id} ${script.title}${values.full ? ' (full)' : ''}`);
   const report = new Report(script.id);
   // What goes wrong between the checks is a failure of the script as a whole.
@@ -40,6 +49,7 @@ for (const script of chosen) {
   failed += report.failed;
   left += report.left;
 }
+isOver = true;
 if (left > 0) console.log(`\n${left} left out for want of something on this machine`);
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { atExit, type Outcome, run, temporaryFolder, until } from './children.js';
 import { requireFuse, tool } from './tools.js';
 
+/** How long one action of a client may take: five gigabytes by a slow one on a busy machine. */
+export const LIMIT_MS = 900_000;
+
 /** Whom a client program logs in as, and how: `password`, or the file of a private key. */
 export interface Account {
   readonly port: number;
@@ -72,7 +75,7 @@ export class Clients {
     ];
     const file = join(this.home, 'lftp.script');
     await writeFile(file, `${script.join('\n')}\n`);
-    return run(tool('lftp'), ['--norc', '-f', file], { env: this.environment(account) });
+    return run(tool('lftp'), ['--norc', '-f', file], { env: this.environment(account), timeoutMs: LIMIT_MS });
   }
 
   /** Runs rclone with a remote called `hub:` for the account. */
@@ -92,7 +95,7 @@ export class Clients {
       // Unless told, rclone takes é and e\u0301 for the same name.
       RCLONE_NO_UNICODE_NORMALIZATION: 'true',
     };
-    return run(tool('rclone'), ['--retries', '1', '--low-level-retries', '1', ...args], { env });
+    return run(tool('rclone'), ['--retries', '1', '--low-level-retries', '1', ...args], { env, timeoutMs: LIMIT_MS });
   }
 
   /** Mounts the account's root by sshfs. Gives the folder and what unmounts it; the exit of this process unmounts it too. */

@@ -1,6 +1,8 @@
 import type { Outcome } from './children.js';
 import type { Account, Clients } from './clients.js';
 
+export { LIMIT_MS } from './clients.js';
+
 /** A client that somebody uses, and what it can do. Everything throws with what the client printed when it failed. */
 export interface FileClient {
   readonly put: (local: string, remote: string) => Promise<unknown>;
@@ -21,9 +23,6 @@ export interface FileClient {
 
 /** Makes a client ready for the account. Throws Lacking where this machine has it not. */
 export type ClientMaker = (clients: Clients, account: Account) => FileClient | Promise<FileClient>;
-
-/** How long one action of a client may take: five gigabytes by a fast one. */
-export const LIMIT_MS = 120_000;
 
 /** What a program printed, when it said that it succeeded. Throws with the end of that otherwise. */
 export async function succeeded(outcome: Promise<Outcome>): Promise<string> {

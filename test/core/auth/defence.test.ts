@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import test, { type ExecutionContext } from 'ava';
-import { Defence, type DefenceLimits } from '#core/auth/defence.js';
+import { type Admission, Defence, type DefenceLimits } from '#core/auth/defence.js';
 import { LoginService } from '#core/auth/login.js';
 import { LocalCoordinator } from '#core/cluster/local.js';
 import { type Ban, BanRepository } from '#core/db/bans.js';
@@ -161,6 +161,58 @@ test('drops connections that have not logged in by chance from half of the limit
   for (const admission of held) admission.release();
   random = 0;
   t.truthy(defence.admit('192.0.2.4'), 'none');
+});
+
+test('has connections above the limit of an address wait for their turn, first come, first served, and refuses what is too many', async t => {
+  const { defence, lines } = await setUp(t, { unauthenticated: 14, unauthenticatedPerAddress: 2 }, () => 0.999);
+  const told: string[] = [];
+  const admissions = new Map<string, Admission>();
+  const come = (name: string, address = '192.0.2.1') =>
+    defence.admitInTurn(address, admission => {
+      told.push(admission ? name : `${name} refused`);
+      if (admission) admissions.set(name, admission);
+    });
+  const leave = ['a', 'b', 'c', 'd', 'e', 'f'].map(name => come(name));
+  t.deepEqual(told.splice(0), ['a', 'b'], 'the others hear nothing');
+  leave[2]!();
+  admissions.get('b')!.release();
+  t.deepEqual(told.splice(0), ['d'], 'the first who is still there');
+  admissions.get('d')!.release();
+  admissions.get('a')!.release();
+  t.deepEqual(told.splice(0), ['e', 'f']);
+
+  for (let i = 0; i < 9; i++) come(String(i));
+  t.deepEqual(told.splice(0), ['7 refused', '8 refused'], 'seven in all may wait: half of the limit');
+  t.regex(String(lines.at(-1)?.reason), /from this address/);
+  come('other', '192.0.2.2');
+  t.deepEqual(told.splice(0), ['other'], 'another address need not wait');
+  await fail(defence, 15);
+  admissions.get('e')!.release();
+  t.deepEqual(
+    told.splice(0),
+    ['0', '1', '2', '3', '4', '5', '6'].map(name => `${name} refused`),
+    'banned in the meantime',
+  );
+});
+
+test('no more than four times the limit of an address wait, ten seconds at most', async t => {
+  const { defence } = await setUp(t, { unauthenticatedPerAddress: 1 });
+  const told: string[] = [];
+  const began = performance.now();
+  const last = new Promise<void>(resolve => {
+    for (let i = 0; i < 6; i++) {
+      defence.admitInTurn('192.0.2.1', admission => {
+        told.push(`${i}${admission ? '' : ' refused'}`);
+        if (i === 4) resolve();
+      });
+    }
+  });
+  t.deepEqual(told, ['0', '5 refused']);
+  const alive = setInterval(() => undefined, 1_000);
+  await last;
+  clearInterval(alive);
+  t.true(performance.now() - began > 9_000);
+  t.deepEqual(told.slice(2), ['1 refused', '2 refused', '3 refused', '4 refused']);
 });
 
 test('can be switched off', async t => {

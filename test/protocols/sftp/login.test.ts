@@ -162,22 +162,40 @@ test('drops those that do not finish the handshake or the login in time', async 
   t.pass();
 });
 
-test('closes connections above the limit before a banner, and lets others in when they are gone', async t => {
+test('lets connections above the limit of an address wait in silence for their turn, and closes those that are too many', async t => {
   const hub = await startSftp(t, { values: { limits: { unauthenticatedPerAddress: 2 } } });
   const open = () => connectTcp(hub.port('sftp'), '127.0.0.1').on('error', () => {});
   const first = [open(), open()];
   for (const socket of first) t.regex(String((await once(socket, 'data'))[0]), /^SSH-2\.0-/);
-  const third = open();
-  let heard = '';
-  third.on('data', chunk => {
-    heard += String(chunk);
-  });
-  await once(third, 'close');
-  t.is(heard, '');
+  const heard: string[] = [];
+  // A client may name its version first.
+  const waiting = Array.from({ length: 8 }, (_, i) => open().on('data', () => void heard.push(`${i}`)));
+  for (const socket of waiting) socket.write('SSH-2.0-waits\r\n');
+  const late = open().on('data', () => void heard.push('late'));
+  await once(late, 'close');
+  t.deepEqual(heard, [], 'nothing was said to any of them');
+  first[0]!.destroy();
+  await once(waiting[0]!, 'data');
+  t.deepEqual(heard, ['0']);
+  // Those that left lose their turn, and the last one gets it.
+  for (const socket of waiting.slice(1)) socket.destroy();
+  const entered = logsIn(hub.port('sftp'), { password: PASSWORD });
+  waiting[0]!.destroy();
+  t.true(await entered);
   for (const socket of first) socket.destroy();
-  let again = await logsIn(hub.port('sftp'), { password: PASSWORD });
-  while (!again) again = await logsIn(hub.port('sftp'), { password: PASSWORD });
-  t.true(again);
+});
+
+test('cuts those who wait for their turn when it stops', async t => {
+  const hub = await startSftp(t, { values: { limits: { unauthenticatedPerAddress: 1 } } });
+  const open = () => connectTcp(hub.port('sftp'), '127.0.0.1').on('error', () => {});
+  const first = open();
+  await once(first, 'data');
+  const second = open();
+  await once(second, 'connect');
+  const cut = once(second.resume(), 'close');
+  await hub.hub.stop(AbortSignal.timeout(1_000));
+  await cut;
+  t.pass();
 });
 
 test('drops the client whose session is ended, with its uploads', async t => {
