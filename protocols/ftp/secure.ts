@@ -33,7 +33,12 @@ export function handshake(socket: TLSSocket): Promise<void> {
     const failed = (error?: unknown) =>
       reject(new HubError('unavailable', 'The TLS handshake failed', error instanceof Error ? { cause: error } : {}));
     // Not within the handshake's own callback: a socket that is dropped there takes the process with it.
-    socket.once('secure', () => setImmediate(resolve));
+    socket.once('secure', () => {
+      socket.off('end', failed);
+      setImmediate(resolve);
+    });
+    // Node tells of a client that leaves within the handshake by nothing else, and keeps what was written to it.
+    socket.once('end', failed);
     socket.once('_tlsError', failed);
     socket.once('error', failed);
     socket.once('close', failed);

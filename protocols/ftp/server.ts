@@ -90,8 +90,7 @@ export class FtpServer implements ProtocolServer {
     const connect = this.#connect;
     const admission = this.#stopping || !remoteAddress || !connect ? undefined : this.context.login.admit(remoteAddress);
     if (!admission || !connect) {
-      socket.on('error', () => undefined);
-      socket.destroy();
+      refuse(socket, implicit);
       return;
     }
     const connection = connect(socket, admission);
@@ -103,6 +102,13 @@ export class FtpServer implements ProtocolServer {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#drained?.();
   }
+}
+
+/** Tells a client that speaks plain text that it may come later, and waits for nobody. */
+function refuse(socket: Socket, implicit: boolean): void {
+  socket.on('error', () => undefined);
+  if (!implicit) socket.write('421 No more connections now, come back later\r\n');
+  socket.destroySoon();
 }
 
 /** The ports of one worker among those of a machine. Throws 'invalid-request' when they are too few to be of use. */

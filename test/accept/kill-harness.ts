@@ -1,12 +1,15 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { temporaryFolder, until } from '../support/children.js';
+import { run, temporaryFolder, until } from '../support/children.js';
 import { Clients } from '../support/clients.js';
 import { addWebhook } from '../support/events.js';
+import { FtpClient } from '../support/ftp-client.js';
+import { curlLogin } from '../support/ftp-clients.js';
 import { HubProcess } from '../support/hub-process.js';
 import { RawSftp } from '../support/raw-sftp.js';
 import { Receiver } from '../support/receiver.js';
+import { tool } from '../support/tools.js';
 import { contentOf, Ledger, type Tally } from './kill-ledger.js';
 
 const TYPE = 'upload.completed';
@@ -21,7 +24,12 @@ export interface KillPlan {
   readonly main?: string;
   /** The end waits for missing deliveries until none came for so long. */
   readonly quietMs: number;
+  /** What clients upload by; SFTP unless told. */
+  readonly protocol?: 'sftp' | 'ftp';
 }
+
+/** Lets FTP clients in without TLS, too. */
+const FTP_ENVIRONMENT = { ENTREPOT_PROTOCOLS__FTP__TLS: 'optional', ENTREPOT_PROTOCOLS__FTP__PASSIVE__PORTS: 'any' };
 
 /**
  * Uploads by several clients at once and without a pause, kills the hub at random moments and starts it again on the same data,
@@ -56,7 +64,7 @@ class KillRun {
     const clients = await Clients.create();
     const key = await clients.makeKey('alice');
     const dataDirectory = await temporaryFolder('killed');
-    const env = { ENTREPOT_EVENTS__RETRY: JSON.stringify(Array.from({ length: 20 }, () => '300ms')) };
+    const env = { ...FTP_ENVIRONMENT, ENTREPOT_EVENTS__RETRY: JSON.stringify(Array.from({ length: 20 }, () => '300ms')) };
     const first = await HubProcess.start({ dataDirectory, env });
     await first.addUser('alice', PASSWORD, ['--key', `${key}.pub`]);
     await addWebhook(first, receiver, TYPE);
@@ -66,8 +74,11 @@ class KillRun {
   }
 
   async finish(plan: KillPlan): Promise<Tally & { readonly kills: number; readonly leftBehind: number }> {
-    const workers = [0, 1, 2, 3].map(index => this.#upload(`w${index}`, path => this.#putRaw(path)));
-    workers.push(this.#upload('openssh', path => this.#putByOpenSsh(path)));
+    const byFtp = plan.protocol === 'ftp';
+    const workers = [0, 1, 2, 3].map(index =>
+      this.#upload(`w${index}`, path => (byFtp ? this.#putByFtp(path, index % 2 === 0) : this.#putRaw(path))),
+    );
+    workers.push(this.#upload('program', path => (byFtp ? this.#putByCurl(path) : this.#putByOpenSsh(path))));
     const watcher = this.#watch();
     let kills = 0;
     for (; kills < plan.kills; kills += 1) {
@@ -137,6 +148,32 @@ class KillRun {
     const file = join(this.clients.home, 'next.dat');
     await writeFile(file, contentOf(upload));
     const put = await this.clients.sftp({ port: this.hub.port, user: 'alice', keyFile: this.key }, [`put ${file} ${path}`], [], 30_000);
+    if (put.code === 0) this.#ledger.acknowledge(upload);
+    return put.code === 0;
+  }
+
+  readonly #ftpConnections = new Map<string, FtpClient>();
+
+  async #putByFtp(path: string, secure: boolean): Promise<boolean> {
+    const name = path.slice(0, 3);
+    let client = this.#ftpConnections.get(name);
+    if (client === undefined || client.socket.destroyed) {
+      const login = { port: this.hub.portOf('ftp'), user: 'alice', password: PASSWORD };
+      client = await FtpClient.connect({ ...login, tls: secure ? 'explicit' : 'none' });
+      this.#ftpConnections.set(name, client);
+    }
+    const upload = this.#ledger.begin(path);
+    const { code } = await client.send(`STOR ${path}`, contentOf(upload));
+    if (code === 226) this.#ledger.acknowledge(upload);
+    return code === 226;
+  }
+
+  async #putByCurl(path: string): Promise<boolean> {
+    const upload = this.#ledger.begin(path);
+    const file = join(this.clients.home, 'next.dat');
+    await writeFile(file, contentOf(upload));
+    const { login, at } = curlLogin({ port: this.hub.portOf('ftp'), user: 'alice', password: PASSWORD, tls: 'explicit', data: 'extended' });
+    const put = await run(tool('curl'), [...login, '-T', file, at(path)], { timeoutMs: 30_000 });
     if (put.code === 0) this.#ledger.acknowledge(upload);
     return put.code === 0;
   }

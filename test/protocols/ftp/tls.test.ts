@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import test from 'ava';
 import { FtpClient } from '../../support/ftp-client.js';
 import { logIn, PASSWORD, startFtpHub } from './support.js';
@@ -137,6 +138,27 @@ test('drops clients that speak plain text on the TLS port, or stop in the middle
   client.raw(Buffer.from('1603010200', 'hex'));
   await once(client.socket, 'close');
   t.is((await (await logIn(t, hub)).command('NOOP')).code, 200);
+});
+
+test('lets go at once of clients that leave within the handshake', async t => {
+  const hub = await startFtpHub(t, { implicitPort: 0 }, { values: { limits: { unauthenticatedPerAddress: 2 } } });
+  const implicit = hub.hub.listeners.filter(({ protocol }) => protocol === 'ftp')[1]!;
+  for (let count = 0; count < 6; count++) {
+    const socket = connectTls({ host: '127.0.0.1', port: implicit.port, rejectUnauthorized: false });
+    socket.on('error', () => undefined);
+    // What the client sends last does not reach the hub.
+    await once(socket, 'secureConnect');
+    socket.destroy();
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+  t.is((await (await logIn(t, hub)).command('NOOP')).code, 200);
+});
+
+test('tells a client that there are too many, and lets it go', async t => {
+  const hub = await startFtpHub(t, {}, { values: { limits: { unauthenticatedPerAddress: 1 } } });
+  const first = await FtpClient.connect({ port: hub.port('ftp'), tls: 'none' });
+  await t.throwsAsync(FtpClient.connect({ port: hub.port('ftp'), tls: 'none' }), { message: /421 No more connections/ });
+  first.close();
 });
 
 test('has no TLS where it is off', async t => {
