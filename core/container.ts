@@ -15,7 +15,9 @@ import { Setup } from './auth/setup.js';
 import { Coordinator } from './cluster/coordinator.js';
 import { LocalCoordinator } from './cluster/local.js';
 import type { Config } from './config/schema.js';
+import { AddressRuleRepository } from './db/address-rules.js';
 import { AdminRepository } from './db/admins.js';
+import { ApiKeyRepository } from './db/api-keys.js';
 import { BanRepository } from './db/bans.js';
 import { Database } from './db/database.js';
 import { DeliveryRepository } from './db/deliveries.js';
@@ -80,6 +82,8 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerSingleton(UserRepository);
   container.registerSingleton(AdminRepository);
   container.registerSingleton(WebSessionRepository);
+  container.registerSingleton(ApiKeyRepository);
+  container.registerSingleton(AddressRuleRepository);
   container.registerSingleton(Setup);
   container.registerSingleton(AdminLogin);
   container.registerSingleton(BanRepository);
@@ -174,7 +178,9 @@ function sessionRegistry(c: DependencyContainer, config: Config, log: Logger): S
 
 function defence(c: DependencyContainer, config: Config, log: Logger): Defence {
   const coordinator = c.resolve(Coordinator as InjectionToken<Coordinator>);
-  return new Defence(coordinator, c.resolve(BanRepository), { ...config.limits, ...config.defence }, log);
+  const defence = new Defence(coordinator, c.resolve(BanRepository), { ...config.limits, ...config.defence }, log);
+  defence.rules = c.resolve(AddressRuleRepository);
+  return defence;
 }
 
 function loginService(c: DependencyContainer, log: Logger): LoginService {

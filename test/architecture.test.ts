@@ -17,7 +17,7 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
   ['protocols/*', door, /^(ssh2|ftp-srv)$/],
   ['extensions/*', door, /^$/],
   ['extensions', /^(#core\/api\.js|#(backends|protocols|web|extensions|migrations)\/([\w-]+\/)?index\.js)$/, /^$/],
-  ['web', /^#core\//, /^(@hapi\/|jose$|yazl$|qrcode$)/],
+  ['web', /^#core\//, /^(@hapi\/|jose$|yazl$|qrcode$|tsyringe$)/],
   ['web/ui', /^$/, /./],
   ['migrations', /^$/, /^knex$/],
 ];
@@ -101,11 +101,14 @@ test('only main knows what is shipped', t => {
   t.deepEqual(offences, []);
 });
 
+/** Written by `npm run docs`, and read by nobody in one go. */
+const GENERATED = 'web/ui/api-types.ts';
+
 test('no file is longer than one reading', t => {
   const long = ['core', 'protocols', 'backends', 'extensions', 'web', 'migrations', 'test']
     .flatMap(folder => sources(folder))
     .map(file => [file.slice(root.length), readFileSync(file, 'utf8').split('\n').length - 1] as const)
-    .filter(([, lines]) => lines > 400);
+    .filter(([file, lines]) => lines > 400 && file !== GENERATED);
   t.deepEqual(long, []);
 });
 

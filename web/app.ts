@@ -3,19 +3,23 @@ import { server as hapiServer, type Request, type ResponseToolkit, type Server }
 import { HubError } from '#core/api.js';
 import { API_ROUTES } from './api/index.js';
 import { authenticate } from './auth/authenticate.js';
-import { type Caller, mayUse } from './auth/caller.js';
+import { type Caller, keyRefusal, mayUse } from './auth/caller.js';
+import { audited } from './http/audit.js';
 import { clientOf, refuseForeign, refuseForeignHost } from './http/client.js';
 import { addSecurityHeaders } from './http/headers.js';
 import { addHealthRoutes } from './http/health.js';
 import { addPages } from './http/pages.js';
 import { answerProblem } from './http/problem.js';
+import { type Rate, Rates, withRate } from './http/rates.js';
 import { Answer, type Call, type Route } from './http/route.js';
 import { validator } from './http/validate.js';
+import { feedFor } from './live/feed.js';
 import type { WebServices } from './services.js';
 
 declare module '@hapi/hapi' {
   interface RequestApplicationState {
     caller?: Caller;
+    rate?: Rate;
   }
 }
 
@@ -25,11 +29,14 @@ const MAX_JSON_BYTES = 1_048_576;
 /** Everything that answers requests: routes, pages, and what holds for all of them. */
 export class WebApp {
   #stopping = false;
+  readonly #rates: Rates;
 
   private constructor(
     private readonly server: Server,
     private readonly services: WebServices,
-  ) {}
+  ) {
+    this.#rates = new Rates(services.options.requestsPerMinute);
+  }
 
   /** Ready to handle requests. */
   static async create(services: WebServices): Promise<WebApp> {
@@ -50,7 +57,9 @@ export class WebApp {
     });
     server.ext('onPreResponse', (request, h) => {
       const answer = answerProblem(request, h, log);
-      addSecurityHeaders(typeof answer === 'symbol' ? request.response : answer, request);
+      const response = typeof answer === 'symbol' ? request.response : answer;
+      if (request.app.rate && !('isBoom' in response)) withRate(response, request.app.rate);
+      addSecurityHeaders(response);
       return answer;
     });
     for (const route of API_ROUTES) app.#add(route);
@@ -69,6 +78,7 @@ export class WebApp {
   /** From now on it is not ready. */
   stopping(): void {
     this.#stopping = true;
+    feedFor(this.services).close();
   }
 
   #addDocument(): void {
@@ -95,13 +105,14 @@ export class WebApp {
       options: {
         id: route.id,
         // Before a body is read.
-        ext: { onPreAuth: { method: (request, h) => admit(route, request, h, this.services) } },
+        ext: { onPreAuth: { method: (request, h) => admit(route, request, h, this.services, this.#rates) } },
         validate: {
           ...(route.path.includes('{') && { params: validator(route.params, ':') as never }),
           query: validator(route.query, '?') as never,
           ...(route.body && { payload: validator(route.body, '/') as never }),
           failAction,
         },
+        ...(route.rawResponse !== undefined && { response: { ranges: false } }),
         ...(route.method !== 'GET' && route.rawBody === undefined && { payload: { allow: 'application/json', failAction } }),
         ...(route.rawBody !== undefined && {
           payload: { output: 'stream', parse: false, maxBytes: Number.MAX_SAFE_INTEGER, timeout: false },
@@ -128,7 +139,10 @@ export class WebApp {
       },
       ifMatch: versionOf(request.raw.req.headers['if-match']),
     };
-    const given = await route.handle(call);
+    const { caller } = request.app;
+    const given = await audited(this.services, { route, caller, client: call.client, params: call.params, body: call.body }, () =>
+      route.handle(call),
+    );
     if (route.rawResponse !== undefined || isResponse(given)) return given as never;
     const { value, headers } = given instanceof Answer ? given : new Answer(given, {});
     // What the schema does not name does not leave the hub.
@@ -140,16 +154,18 @@ export class WebApp {
 }
 
 /** Finds out who asks, and turns away who may not. */
-async function admit(route: Route, request: Request, h: ResponseToolkit, services: WebServices) {
+async function admit(route: Route, request: Request, h: ResponseToolkit, services: WebServices, rates: Rates) {
   const caller = await authenticate(request, services);
+  const { remoteAddress } = clientOf(request, services.options);
+  request.app.rate = rates.take(caller?.session?.id ?? caller?.key?.id ?? remoteAddress);
   refuseForeign(request, services.options, { strict: caller?.session !== undefined });
   if (!mayUse(caller, route.access)) {
     if (!caller) throw new HubError('authentication-failed', 'Log in first');
     const needed = route.access === 'user' ? 'a user of the hub' : `an admin with the role ${route.access}`;
     throw new HubError('permission-denied', `This is for ${needed}`);
   }
-  if (caller && caller.session === undefined && route.keys === false)
-    throw new HubError('permission-denied', 'A key may not do this: log in');
+  const refusal = caller?.key && keyRefusal(caller.key, route);
+  if (refusal !== undefined) throw new HubError('permission-denied', refusal);
   if (caller) request.app.caller = caller;
   return h.continue;
 }

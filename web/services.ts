@@ -1,7 +1,15 @@
+import type { InjectionToken } from 'tsyringe';
 import type { Logger, LoginService, ProtocolContext } from '#core/api.js';
 import { AdminLogin } from '#core/auth/admin-login.js';
+import { Defence } from '#core/auth/defence.js';
+import { Passwords } from '#core/auth/passwords.js';
 import { SessionRegistry } from '#core/auth/session.js';
 import { Setup } from '#core/auth/setup.js';
+import type { Configuration } from '#core/configuration.js';
+import { AddressRuleRepository } from '#core/db/address-rules.js';
+import { ApiKeyRepository } from '#core/db/api-keys.js';
+import { SettingsRepository } from '#core/db/settings.js';
+import { EventBus } from '#core/events/bus.js';
 import { HUB } from '#core/hub.js';
 import { servicesOf } from '#core/operations/hub-services.js';
 import type { OperationServices } from '#core/operations/services.js';
@@ -13,20 +21,35 @@ export interface WebServices {
   readonly log: Logger;
   readonly login: LoginService;
   readonly operations: OperationServices;
+  readonly configuration: Configuration;
+  readonly bus: EventBus;
   readonly setup: Setup;
   readonly adminLogin: AdminLogin;
   readonly sessionRegistry: SessionRegistry;
+  readonly defence: Defence;
+  readonly passwords: Passwords;
+  readonly apiKeys: ApiKeyRepository;
+  readonly addressRules: AddressRuleRepository;
+  readonly settings: SettingsRepository;
 }
 
 /** Those of the hub that a web server belongs to. */
 export function servicesFor(options: WebOptions, context: ProtocolContext): WebServices {
+  const hub = context.resolve(HUB);
   return {
     options,
     log: context.log,
     login: context.login,
-    operations: servicesOf(context.resolve(HUB)),
+    operations: servicesOf(hub),
+    configuration: hub.configuration,
+    bus: context.resolve(EventBus as InjectionToken<EventBus>),
     setup: context.resolve(Setup),
     adminLogin: context.resolve(AdminLogin),
     sessionRegistry: context.resolve(SessionRegistry),
+    defence: context.resolve(Defence),
+    passwords: context.resolve(Passwords),
+    apiKeys: context.resolve(ApiKeyRepository),
+    addressRules: context.resolve(AddressRuleRepository),
+    settings: context.resolve(SettingsRepository),
   };
 }

@@ -1,9 +1,10 @@
 import { Coordinator } from '../cluster/coordinator.js';
+import type { AddressRule } from '../db/address-rules.js';
 import type { Ban, BanRepository, FailureOf } from '../db/bans.js';
 import { foldUsername } from '../db/names.js';
 import { HubError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { addressGroup, canonicalAddress } from '../net.js';
+import { addressGroup, addressWithin, canonicalAddress } from '../net.js';
 import { Turns } from './turns.js';
 
 /** What the defence goes by: `defence` and `limits` of the configuration. Times are in ms. */
@@ -40,6 +41,9 @@ export class Defence {
   readonly #waiting = new Map<string, number>();
   readonly #bans = new Map<string, Ban>();
   readonly #turns: Turns;
+  #rules: readonly AddressRule[] = [];
+  /** What admins said of addresses; read at start() and whenever it changes. */
+  rules: { list(): Promise<readonly AddressRule[]> } | undefined;
   #total = 0;
 
   constructor(
@@ -55,7 +59,8 @@ export class Defence {
   /** Reads the bans, and from then on whenever some process changes them. */
   async start(): Promise<void> {
     this.coordinator.listen('records.changed', ({ table }) => {
-      if (table === 'bans') void this.#read().catch((error: unknown) => this.log.error({ err: error }, 'The bans could not be read'));
+      if (table === 'bans' || table === 'address_rules')
+        void this.#read().catch((error: unknown) => this.log.error({ err: error }, 'The bans could not be read'));
     });
     await this.#read();
   }
@@ -104,7 +109,12 @@ export class Defence {
 
   /** Whether logins from the address failed too often of late. */
   isBanned(remoteAddress: string): boolean {
-    return this.#holds('address', addressGroup(remoteAddress));
+    return this.isDenied(remoteAddress) || (!this.#says('allow', remoteAddress) && this.#holds('address', addressGroup(remoteAddress)));
+  }
+
+  /** Whether admins keep the address out, and do not let it in by another rule. */
+  isDenied(remoteAddress: string): boolean {
+    return this.#says('deny', remoteAddress) && !this.#says('allow', remoteAddress);
   }
 
   /** Whether logins of this name failed too often of late, wherever they came from, so that none is let in by what can be guessed. */
@@ -143,6 +153,7 @@ export class Defence {
 
   #refusal(remoteAddress: string, waiting: number): string | undefined {
     const { unauthenticated, unauthenticatedPerAddress } = this.limits;
+    if (this.isDenied(remoteAddress)) return 'The address is denied';
     if (this.isBanned(remoteAddress)) return 'Too many failed logins from this address';
     if (waiting >= unauthenticatedPerAddress) return 'Too many connections from this address that have not logged in';
     if (this.#total >= unauthenticated) return 'Too many connections that have not logged in';
@@ -150,6 +161,11 @@ export class Defence {
     const chance = EARLY_CHANCE + ((1 - EARLY_CHANCE) * (this.#total - early)) / (unauthenticated - early);
     if (this.#total >= early && this.random() < chance) return 'Many connections have not logged in; this one was dropped by chance';
     return undefined;
+  }
+
+  #says(action: AddressRule['action'], remoteAddress: string): boolean {
+    const ranges = this.#rules.filter(rule => rule.action === action).map(({ range }) => range);
+    return ranges.length > 0 && addressWithin(remoteAddress, ranges);
   }
 
   #holds(kind: Ban['kind'], subject: string): boolean {
@@ -200,6 +216,7 @@ export class Defence {
   }
 
   async #read(): Promise<void> {
+    this.#rules = (await this.rules?.list()) ?? [];
     const bans = await this.repository.list();
     this.#bans.clear();
     for (const ban of bans) this.#bans.set(`${ban.kind} ${ban.subject}`, ban);

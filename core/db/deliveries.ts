@@ -3,6 +3,7 @@ import { injectable } from 'tsyringe';
 import { HubError } from '../errors.js';
 import type { ClaimedDelivery } from '../events/delivery.js';
 import type { HubEvent } from '../events/types.js';
+import { uuidv7 } from '../ids.js';
 import { Database, type Statement } from './database.js';
 import { DELIVERY_STATES, type DeliveryState } from './delivery-states.js';
 import type { Page } from './page.js';
@@ -41,6 +42,19 @@ export interface DeliveryFilter {
   readonly state?: DeliveryState | undefined;
   readonly target?: string | undefined;
   readonly eventId?: string | undefined;
+  /** What the target begins with: all of a rule's. */
+  readonly targetPrefix?: string | undefined;
+  /** Of events of this type, or of a family such as 'upload.*'. */
+  readonly type?: string | undefined;
+  /** Made from then on, and before then, in milliseconds since 1970. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+}
+
+/** A change of a delivery that this process made. */
+export interface DeliveryChange {
+  readonly id: string;
+  readonly state: DeliveryState;
 }
 
 /** How many deliveries of a target are in a state. */
@@ -83,6 +97,11 @@ const LOST_WHERE = {
 } as const;
 type Lost = keyof typeof LOST_WHERE;
 
+const REPLAY_OLD = `update deliveries set state = 'waiting', failures = 0, finished_at = null, due_at = ?
+  where event_id = ? and state in ('waiting', 'dead', 'dismissed', 'succeeded') and target in (select json_extract(value, '$[1]') from json_each(?))`;
+const REPLAY_NEW = `insert into deliveries (id, event_id, target, state, attempt, failures, due_at, created_at)
+  select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]'), 'waiting', 0, 0, ?, ? from json_each(?)
+  where json_extract(value, '$[1]') not in (select target from deliveries where event_id = ?)`;
 const RECORD_ATTEMPT = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
   select id, attempt, ?, ?, ?, ?, ? from deliveries where ${LOST_WHERE.one}`;
 const RECORD_OUTCOME = `update deliveries set state = ?, failures = failures + ?, due_at = ?, claimed_by = null, claimed_at = null, last_error = ?, finished_at = ?
@@ -94,7 +113,15 @@ const RECORD_OUTCOME = `update deliveries set state = ?, failures = failures + ?
  */
 @injectable()
 export class DeliveryRepository {
+  readonly #listeners = new Set<(change: DeliveryChange) => void>();
+
   constructor(private readonly database: Database) {}
+
+  /** Calls `listener` after a try has ended and after changes by hand, in this process; it must not throw. Returns what stops it. */
+  listen(listener: (change: DeliveryChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
 
   /** The targets that something is due for. Costs one look into the index a target, however many deliveries wait. */
   async dueTargets(now = Date.now()): Promise<readonly DueTarget[]> {
@@ -152,11 +179,13 @@ export class DeliveryRepository {
         bindings: [state, succeeded ? 0 : 1, retryAt ?? null, succeeded ? null : summary, finishedAt, id, attempt],
       },
     ]);
-    return results.at(-1)?.changes === 1;
+    const recorded = results.at(-1)?.changes === 1;
+    if (recorded) this.#tell({ id, state });
+    return recorded;
   }
 
   /** Deliveries of events that took place, newest first: the page after `cursor`, with the total. */
-  async page(filter: DeliveryFilter, cursor: string | undefined, limit: number): Promise<Page<DeliveryRecord>> {
+  async page(filter: DeliveryFilter, cursor: string | undefined, limit: number, offset = 0): Promise<Page<DeliveryRecord>> {
     const matching = this.#matching(filter);
     const [count, rows] = await Promise.all([
       matching.clone().count({ total: '*' }).first(),
@@ -164,6 +193,7 @@ export class DeliveryRepository {
         .clone()
         .modify(query => cursor !== undefined && query.where('deliveries.id', '<', cursor))
         .orderBy('deliveries.id', 'desc')
+        .offset(offset)
         .limit(limit + 1)
         .select('deliveries.*', 'events.type as event_type'),
     ]);
@@ -219,10 +249,28 @@ export class DeliveryRepository {
     await this.#change(id, { state: 'dismissed', due_at: null, finished_at: Date.now() }, ['waiting', 'dead']);
   }
 
+  /**
+   * Makes an event due for each target: a delivery that there is, as by retry(), else a new one. Those that are under way stay.
+   * Resolves to the number. The event is one that took place.
+   */
+  async replay(eventId: string, targets: readonly string[]): Promise<number> {
+    const now = Date.now();
+    const list = JSON.stringify(targets.map(target => [uuidv7(), target]));
+    const results = await this.database.atomically([
+      { sql: REPLAY_OLD, bindings: [now, eventId, list] },
+      { sql: REPLAY_NEW, bindings: [eventId, now, now, list, eventId] },
+    ]);
+    return results.reduce((sum, { changes }) => sum + changes, 0);
+  }
+
+  #tell(change: DeliveryChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
   async #change(id: string, changes: Readonly<Record<string, string | number | null>>, from: readonly DeliveryState[]): Promise<void> {
     const ready = this.database.knex('events').where('state', 'ready').select('id');
     const changed = await this.database.knex('deliveries').where({ id }).whereIn('state', from).whereIn('event_id', ready).update(changes);
-    if (changed > 0) return;
+    if (changed > 0) return this.#tell({ id, state: changes.state as DeliveryState });
     const found: { state: string } | undefined = await this.database.knex('deliveries').where({ id }).first('state');
     if (!found) throw new HubError('not-found', `There is no delivery '${id}'`);
     throw new HubError('conflict', `Delivery '${id}' is ${found.state}`);
@@ -242,6 +290,11 @@ export class DeliveryRepository {
     if (filter.state !== undefined) query.where('deliveries.state', filter.state);
     if (filter.target !== undefined) query.where('target', filter.target);
     if (filter.eventId !== undefined) query.where('event_id', filter.eventId);
+    if (filter.targetPrefix !== undefined) query.whereBetween('target', [filter.targetPrefix, `${filter.targetPrefix}\uffff`]);
+    if (filter.type?.endsWith('.*')) query.whereBetween('events.type', [filter.type.slice(0, -1), `${filter.type.slice(0, -1)}\uffff`]);
+    else if (filter.type !== undefined) query.where('events.type', filter.type);
+    if (filter.since !== undefined) query.where('deliveries.created_at', '>=', filter.since);
+    if (filter.until !== undefined) query.where('deliveries.created_at', '<', filter.until);
     return query;
   }
 }

@@ -126,15 +126,23 @@ export class EventRepository {
     return row && parse(row);
   }
 
-  /** Events that took place, newest first: the page after `cursor`, with the total. */
-  async page(filter: EventFilter, cursor: string | undefined, limit: number): Promise<Page<HubEvent>> {
+  /** Events that took place, newest first: the page after `cursor`, or after the first `offset`, with the total; counted up to `countLimit` only. */
+  async page(
+    filter: EventFilter,
+    cursor: string | undefined,
+    limit: number,
+    { offset = 0, countLimit }: { readonly offset?: number; readonly countLimit?: number } = {},
+  ): Promise<Page<HubEvent>> {
     const matching = this.#matching(filter);
+    const counted = matching.clone().select('id');
+    if (countLimit !== undefined) counted.limit(countLimit);
     const [count, rows] = await Promise.all([
-      matching.clone().count({ total: '*' }).first(),
+      this.database.reader.from(counted.as('counted')).count({ total: '*' }).first(),
       matching
         .clone()
         .modify(query => cursor !== undefined && query.where('id', '<', cursor))
         .orderBy('id', 'desc')
+        .offset(offset)
         .limit(limit + 1)
         .select('id', 'event'),
     ]);

@@ -78,6 +78,18 @@ export class StorageRepository {
     });
   }
 
+  /** Replaces the options. Throws 'not-found', or 'conflict' when `expectedVersion` is no longer current. */
+  async update(name: string, options: Storage['options'], expectedVersion: number): Promise<Storage> {
+    const storage = await this.findByName(name);
+    if (!storage) throw new HubError('not-found', `There is no storage '${name}'`);
+    return write(this.database, this.coordinator, { table: 'storages', id: storage.id }, undefined, async trx => {
+      const columns = { options: this.secrets.seal(JSON.stringify(options), storage.id), version: expectedVersion + 1 };
+      if ((await trx('storages').where({ id: storage.id, version: expectedVersion }).update(columns)) === 0)
+        throw new HubError('conflict', `Somebody else has changed storage '${name}' in the meantime`);
+      return { ...storage, options, version: expectedVersion + 1 };
+    });
+  }
+
   /** Throws 'not-found', or 'conflict' while a user's mount uses it; the message names one. The files stay. */
   async delete(name: string, trx?: Knex.Transaction): Promise<void> {
     const storage = await this.findByName(name, trx);

@@ -48,6 +48,17 @@ export interface EventTypes {
     readonly expires: string;
     readonly daysLeft: number;
   };
+  /** An admin changed something, or was refused to, over HTTP. `action` is the operation: 'users.set'; `fields` are those that were given. */
+  'admin.acted': {
+    readonly admin: string;
+    readonly role: string;
+    readonly remoteAddress: string;
+    readonly action: string;
+    readonly target: string;
+    readonly fields: readonly string[];
+    /** Why it was refused; absent when it was done. */
+    readonly refused?: string;
+  };
   /** Made by hand, to try a webhook or a hook. */
   'webhook.test': { readonly message: string };
 }
@@ -72,6 +83,7 @@ export const EVENT_TYPES = [
   'directory.renamed',
   'quota.exceeded',
   'certificate.expiring',
+  'admin.acted',
   'webhook.test',
 ] as const satisfies readonly EventType[];
 

@@ -10,6 +10,7 @@ import { RuleRepository } from '../db/rules.js';
 import { StorageRepository } from '../db/storages.js';
 import { UserRepository } from '../db/users.js';
 import { WebSessionRepository } from '../db/web-sessions.js';
+import { ActionTypes } from '../events/actions.js';
 import { RuleLoader } from '../events/rule-loader.js';
 import { RuleTable } from '../events/rules.js';
 import { ExtensionRegistry } from '../extensions/registry.js';
@@ -34,6 +35,7 @@ export function servicesOf(hub: Hub): OperationServices {
     uploads: hub.get(ResumableUploads),
     rules: hub.get(RuleRepository),
     ruleTable: hub.get(RuleTable),
+    actions: hub.get(ActionTypes),
     ruleLoader: hub.get(RuleLoader),
     events: hub.get(EventRepository),
     deliveries: hub.get(DeliveryRepository),

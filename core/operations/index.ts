@@ -8,6 +8,7 @@ import { deliveryOperations, eventOperations } from './events.js';
 import { hostKeyOperations } from './host-keys.js';
 import { hubOperations } from './hub.js';
 import { checkInput, type Operation } from './operation.js';
+import { replayOperations } from './replay.js';
 import type { OperationServices } from './services.js';
 import { storageOperations } from './storages.js';
 import { userOperations } from './users.js';
@@ -21,6 +22,7 @@ export const OPERATIONS = {
   ...webhookOperations,
   ...eventOperations,
   ...deliveryOperations,
+  ...replayOperations,
   ...hubOperations,
   ...banOperations,
   ...hostKeyOperations,

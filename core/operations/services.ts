@@ -4,9 +4,11 @@ import type { AdminRepository } from '../db/admins.js';
 import type { Ban } from '../db/bans.js';
 import type { DeliveryRepository } from '../db/deliveries.js';
 import type { EventRepository } from '../db/events.js';
+import type { StoredRule } from '../db/rules.js';
 import type { StorageRepository } from '../db/storages.js';
 import type { UserRepository } from '../db/users.js';
 import type { WebSessionRepository } from '../db/web-sessions.js';
+import type { ActionTypes } from '../events/actions.js';
 import type { Rule } from '../events/rule.js';
 import type { RuleTable } from '../events/rules.js';
 import type { Logger } from '../log.js';
@@ -22,10 +24,10 @@ export interface Listener extends ListenAddress {
 
 /** The rules of the database. */
 export interface RuleStore {
-  list(): Promise<readonly Rule[]>;
-  find(id: string): Promise<Rule | undefined>;
-  create(rule: Omit<Rule, 'id'>): Promise<Rule>;
-  update(id: string, changes: Partial<Omit<Rule, 'id'>>): Promise<Rule>;
+  list(): Promise<readonly StoredRule[]>;
+  find(id: string): Promise<StoredRule | undefined>;
+  create(rule: Omit<Rule, 'id'>): Promise<StoredRule>;
+  update(id: string, changes: Partial<Omit<Rule, 'id'>>, version?: number): Promise<StoredRule>;
   delete(id: string): Promise<void>;
 }
 
@@ -44,6 +46,7 @@ export interface OperationServices {
   readonly uploads: { discarding(storage: string): Promise<() => Promise<void>> };
   readonly rules: RuleStore;
   readonly ruleTable: RuleTable;
+  readonly actions: ActionTypes;
   /** Resolves when the changes to rules so far are in effect. */
   readonly ruleLoader: { current(): Promise<void> };
   readonly events: EventRepository;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { shapeOf, valueFromText } from '../config/shape.js';
 import { checkStorageName } from '../db/names.js';
-import { HubError, toHubError } from '../errors.js';
+import { about, HubError, toHubError } from '../errors.js';
 import type { StorageDefinition } from '../storage/registry.js';
 import { operation } from './operation.js';
 import type { OperationServices } from './services.js';
@@ -16,6 +16,8 @@ export interface StorageView {
   readonly options: Readonly<Record<string, unknown>>;
   /** Whether it is there because `storages.discover` found it, rather than because someone added it. */
   readonly discovered: boolean;
+  /** Rises with each change; 0 for one that was discovered. */
+  readonly version: number;
 }
 
 /** What administrators do with storages. */
@@ -24,13 +26,35 @@ export const storageOperations = {
   'storages.add': operation(
     z.strictObject({ name: z.string(), kind: z.string(), options: z.record(z.string(), z.unknown()).default({}) }),
     async (services, { name, kind, options }) => {
-      const kept = checkStorageName(name);
+      const kept = await about('name', () => checkStorageName(name));
       if ((await services.storageRegistry.definitions()).some(other => other.name === kept))
-        throw new HubError('already-exists', `There is a storage '${kept}' already`);
+        throw new HubError('already-exists', `There is a storage '${kept}' already`, { field: 'name' });
       const typed = fromTexts(services, kind, options);
-      await services.storageRegistry.test({ kind, options: typed });
+      await about(kindKnown(services, kind) ? 'options' : 'kind', () => services.storageRegistry.test({ kind, options: typed }));
       return view(services, await services.storages.create({ name: kept, kind, options: typed }));
     },
+  ),
+
+  /** Changes the options that are given, null takes one away, after the result was checked and opened once. Throws 'conflict' for a `version` that is not current. */
+  'storages.set': operation(
+    z.strictObject({ name: z.string(), options: z.record(z.string(), z.unknown()), version: z.int().optional() }),
+    async (services, { name, options, version }) => {
+      const storage = await services.storages.findByName(name);
+      if (!storage) {
+        await find(services, name);
+        throw new HubError('invalid-request', `'${name}' is offered by storages.discover; it cannot be changed`);
+      }
+      const typed = { ...storage.options, ...fromTexts(services, storage.kind, options) };
+      const merged = Object.fromEntries(Object.entries(typed).filter(([, value]) => value !== null));
+      await about('options', () => services.storageRegistry.test({ kind: storage.kind, options: merged }));
+      return view(services, await services.storages.update(storage.name, merged, version ?? storage.version));
+    },
+  ),
+
+  /** Opens a storage that is not added yet and looks at its root. What is wrong with it is the answer, not an error. */
+  'storages.try': operation(
+    z.strictObject({ kind: z.string(), options: z.record(z.string(), z.unknown()).default({}) }),
+    async (services, { kind, options }) => tested(services, kind, fromTexts(services, kind, options)),
   ),
 
   'storages.list': operation(z.strictObject({}), async services =>
@@ -42,13 +66,7 @@ export const storageOperations = {
   /** Opens the storage and looks at its root. What is wrong with it is the answer, not an error. */
   'storages.test': operation(named, async (services, { name }) => {
     const { kind, options } = await find(services, name);
-    const startedAt = performance.now();
-    try {
-      await services.storageRegistry.test({ kind, options });
-      return { name, ok: true, message: 'Works', durationMs: Math.round(performance.now() - startedAt) };
-    } catch (error) {
-      return { name, ok: false, message: toHubError(error).message, durationMs: Math.round(performance.now() - startedAt) };
-    }
+    return { name, ...(await tested(services, kind, options)) };
   }),
 
   /** Takes the storage off the list; its files stay, interrupted uploads that wait for their users do not. Refused while a mount uses it. */
@@ -62,6 +80,17 @@ export const storageOperations = {
     return storage;
   }),
 };
+
+async function tested({ storageRegistry }: OperationServices, kind: string, options: Readonly<Record<string, unknown>>) {
+  const startedAt = performance.now();
+  const durationMs = () => Math.round(performance.now() - startedAt);
+  try {
+    await storageRegistry.test({ kind, options });
+    return { ok: true, message: 'Works', durationMs: durationMs() };
+  } catch (error) {
+    return { ok: false, message: toHubError(error).message, durationMs: durationMs() };
+  }
+}
 
 async function find({ storageRegistry }: OperationServices, name: string): Promise<StorageDefinition> {
   const all = await storageRegistry.definitions();
@@ -96,7 +125,12 @@ async function view({ storageRegistry, storages }: OperationServices, { name, ki
   // Of an option that its kind does not know (any more), nobody can tell that it is no secret.
   const isOpen = (option: string) => children[option] !== undefined && !shapeOf(children[option]).secret;
   const shown = Object.entries(options).map(([option, value]) => [option, isOpen(option) ? value : '(hidden)']);
-  return { name, kind, options: Object.fromEntries(shown), discovered: (await storages.findByName(name)) === undefined };
+  const kept = await storages.findByName(name);
+  return { name, kind, options: Object.fromEntries(shown), discovered: kept === undefined, version: kept?.version ?? 0 };
+}
+
+function kindKnown({ storageRegistry }: OperationServices, kind: string): boolean {
+  return storageRegistry.kinds().some(({ name }) => name === kind);
 }
 
 function optionsOfKind(registry: OperationServices['storageRegistry'], kind: string) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
-import { HubError, toHubError } from '../errors.js';
+import type { StoredRule } from '../db/rules.js';
+import { about, HubError, toHubError } from '../errors.js';
 import type { Rule } from '../events/rule.js';
 import { EVENT_TYPES, type HubEvent } from '../events/types.js';
 import { pathPatternProblem } from '../glob.js';
@@ -20,6 +21,12 @@ const identified = z.strictObject({ id: z.string() });
 /** A webhook as administrators see it: without its secret. */
 export interface WebhookView {
   readonly id: string;
+  readonly name: string;
+  /** Rises with each change. */
+  readonly version: number;
+  readonly createdAt: number;
+  /** Until when an earlier secret signs along, in ms since 1970. */
+  readonly previousSecretUntil?: number;
   readonly url: string;
   readonly events: readonly string[];
   readonly paths: readonly string[];
@@ -36,14 +43,13 @@ export const webhookOperations = {
       events: z.array(z.string()).min(1, 'expected at least one event'),
       paths: z.array(z.string()).default([]),
       users: z.array(z.string()).default([]),
+      name: z.string().max(255).optional(),
     }),
-    async (services, { url, events, paths, users }) => {
-      const checked = checkUrl(url);
-      for (const event of events) checkEvent(event);
-      for (const path of paths) checkPath(path);
+    async (services, { url, events, paths, users, name }) => {
+      const checked = await checkFields({ url, events, paths });
       const secret = newWebhookSecret();
       const wanted = {
-        name: new URL(checked).host,
+        name: name || new URL(checked).host,
         enabled: true,
         events: [...new Set(events)],
         guards: [],
@@ -81,6 +87,40 @@ export const webhookOperations = {
     return { event: event.id, ...(await firstTry(services, event.id)) };
   }),
 
+  /** Changes what is given. Throws 'conflict' for a `version` that is not current. */
+  'webhooks.set': operation(
+    z.strictObject({
+      id: z.string(),
+      name: z.string().min(1).max(255).optional(),
+      url: z.string().optional(),
+      events: z.array(z.string()).min(1, 'expected at least one event').optional(),
+      paths: z.array(z.string()).optional(),
+      users: z.array(z.string()).optional(),
+      enabled: z.boolean().optional(),
+      version: z.int().optional(),
+    }),
+    async (services, { id, version, name, url, events, paths, users, enabled }) => {
+      const rule = await find(services, id);
+      const checked = await checkFields({ url: url ?? view(rule).url, events: events ?? rule.events, paths: paths ?? [] });
+      const action = rule.actions[0]!;
+      const conditions = {
+        ...((paths ?? rule.conditions.paths)?.length && { paths: paths ?? rule.conditions.paths! }),
+        ...((users ?? rule.conditions.users)?.length && { users: users ?? rule.conditions.users! }),
+      };
+      const changes = {
+        ...(name !== undefined && { name }),
+        ...(enabled !== undefined && { enabled }),
+        ...(events && { events: [...new Set(events)] }),
+        conditions,
+        actions: [{ ...action, options: { ...action.options, url: checked } }],
+      };
+      services.ruleTable.check({ ...rule, ...changes });
+      const changed = await update(services, rule.id, changes, version);
+      const warnings = [...(await strangers(services, users ?? [])), ...(await refusal(services, checked))];
+      return { ...view(changed), ...(warnings.length > 0 && { warning: warnings.join('; ') }) };
+    },
+  ),
+
   'webhooks.enable': operation(identified, async (services, { id }) => change(services, id, { enabled: true })),
   'webhooks.disable': operation(identified, async (services, { id }) => change(services, id, { enabled: false })),
 
@@ -103,12 +143,12 @@ export const webhookOperations = {
   }),
 };
 
-async function webhooks({ rules }: OperationServices): Promise<readonly Rule[]> {
+async function webhooks({ rules }: OperationServices): Promise<readonly StoredRule[]> {
   return (await rules.list()).filter(rule => rule.actions.length === 1 && rule.actions[0]!.type === 'webhook');
 }
 
 /** By id, the start of one that is not shared, or the URL. */
-async function find(services: OperationServices, id: string): Promise<Rule> {
+async function find(services: OperationServices, id: string): Promise<StoredRule> {
   const all = await webhooks(services);
   const exact = all.find(rule => rule.id === id);
   if (exact) return exact;
@@ -127,18 +167,41 @@ async function change(services: OperationServices, id: string, changes: Partial<
 async function update(
   { rules, ruleLoader }: OperationServices,
   id: string,
-  changes: Partial<Pick<Rule, 'enabled' | 'actions'>>,
-): Promise<Rule> {
-  const changed = await rules.update(id, changes);
+  changes: Partial<Omit<Rule, 'id'>>,
+  version?: number,
+): Promise<StoredRule> {
+  const changed = await rules.update(id, changes, version);
   await ruleLoader.current();
   return changed;
 }
 
-function view({ id, events, enabled, conditions, actions }: Rule): WebhookView {
-  return { id, url: String(actions[0]?.options.url), events, paths: conditions.paths ?? [], users: conditions.users ?? [], enabled };
+function view({ id, name, version, createdAt, events, enabled, conditions, actions }: StoredRule): WebhookView {
+  const until = actions[0]?.options.previousSecretUntil;
+  const previous = typeof until === 'number' && until > Date.now() && { previousSecretUntil: until };
+  return {
+    id,
+    name,
+    version,
+    createdAt,
+    ...previous,
+    url: String(actions[0]?.options.url),
+    events,
+    paths: conditions.paths ?? [],
+    users: conditions.users ?? [],
+    enabled,
+  };
 }
 
-function checkUrl(text: string): string {
+/** The URL as it is kept. Throws 'invalid-request' that names the field. */
+async function checkFields(fields: { url: string; events: readonly string[]; paths: readonly string[] }): Promise<string> {
+  const url = await about('url', () => checkUrl(fields.url));
+  for (const [index, event] of fields.events.entries()) await about(`events.${index}`, () => checkEvent(event));
+  for (const [index, path] of fields.paths.entries()) await about(`paths.${index}`, () => checkPath(path));
+  return url;
+}
+
+/** The URL as it is kept. Throws 'invalid-request'. */
+export function checkUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
     throw new HubError('invalid-request', `Expected a URL that starts with http:// or https://, got '${text}'`);
@@ -180,7 +243,8 @@ async function refusal({ outbound }: OperationServices, url: string): Promise<re
   }
 }
 
-function testEvent({ config }: OperationServices): HubEvent<'webhook.test'> {
+/** An event that says that it is a test. */
+export function testEvent({ config }: OperationServices): HubEvent<'webhook.test'> {
   return {
     specversion: '1.0',
     id: uuidv7(),

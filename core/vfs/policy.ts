@@ -102,6 +102,12 @@ export class Policy {
     });
   }
 
+  /** What the user may do in a directory. */
+  rightsIn(directory: VirtualPath): readonly Right[] {
+    const granted = this.#rightsIn(directory);
+    return RIGHTS.filter(right => granted.has(right));
+  }
+
   /** Whether a segment of `path` is a name that this user must not know of. The hub's own reserved name always is. */
   hides(path: VirtualPath): boolean {
     if (this.#names.length === 0) return segmentsOf(path).some(isReserved);

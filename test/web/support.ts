@@ -70,7 +70,7 @@ export class ApiClient {
     init: { readonly body?: RequestInit['body']; readonly headers?: Readonly<Record<string, string>> } = {},
   ): Promise<Response> {
     const { body } = init;
-    const response = await fetch(`${this.base}${path.startsWith('/') && !path.startsWith('/api') ? `/api/v1${path}` : path}`, {
+    const response = await fetch(`${this.base}${path.startsWith('/') && !path.startsWith('/api/') ? `/api/v1${path}` : path}`, {
       ...(body !== undefined && { body }),
       method,
       redirect: 'manual',

@@ -1,6 +1,29 @@
 import type { Route } from '../http/route.js';
+import { adminRoutes } from './admins.js';
+import { apiKeyRoutes } from './api-keys.js';
+import { eventRoutes } from './events.js';
+import { fileRoutes } from './files.js';
+import { hubRoutes } from './hub.js';
+import { liveRoutes } from './live.js';
+import { meRoutes } from './me.js';
+import { securityRoutes } from './security.js';
 import { sessionRoutes } from './session.js';
+import { storageRoutes } from './storages.js';
 import { userRoutes } from './users.js';
+import { webhookRoutes } from './webhooks.js';
 
 /** Every route below /api/v1. */
-export const API_ROUTES: readonly Route[] = [...sessionRoutes, ...userRoutes];
+export const API_ROUTES: readonly Route[] = [
+  ...sessionRoutes,
+  ...meRoutes,
+  ...fileRoutes,
+  ...userRoutes,
+  ...adminRoutes,
+  ...apiKeyRoutes,
+  ...storageRoutes,
+  ...webhookRoutes,
+  ...eventRoutes,
+  ...securityRoutes,
+  ...hubRoutes,
+  ...liveRoutes,
+];

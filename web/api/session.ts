@@ -45,7 +45,7 @@ export const sessionRoutes: readonly Route[] = [
       const { remoteAddress } = client;
       if (body.scope === 'admin') {
         const account = await services.adminLogin.login({ ...body, remoteAddress });
-        return begin(call, { kind: 'admin', account, session: undefined });
+        return begin(call, { kind: 'admin', account, session: undefined, key: undefined });
       }
       const session = await services.login.login({
         username: body.username,
@@ -54,7 +54,9 @@ export const sessionRoutes: readonly Route[] = [
         remoteAddress,
         tls: client.tls,
       });
-      return begin(call, { kind: 'user', account: session.user, session: undefined }, id => openFor(services).adopt(id, session));
+      return begin(call, { kind: 'user', account: session.user, session: undefined, key: undefined }, id =>
+        openFor(services).adopt(id, session),
+      );
     },
   }),
 
@@ -115,7 +117,7 @@ export const sessionRoutes: readonly Route[] = [
     handle: async call => {
       const { token, username, password } = call.body;
       const account = await call.services.setup.finish(token, username, password);
-      return begin(call, { kind: 'admin', account, session: undefined }, undefined, 201);
+      return begin(call, { kind: 'admin', account, session: undefined, key: undefined }, undefined, 201);
     },
   }),
 ];

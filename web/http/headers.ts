@@ -32,7 +32,7 @@ export function pagePolicy(nonce: string): string {
 }
 
 /** Sets the headers that every answer has, where its route has not set its own. */
-export function addSecurityHeaders(response: Answer, _request: Request): void {
+export function addSecurityHeaders(response: Answer): void {
   const set = (name: string, value: string) => {
     if ('isBoom' in response) response.output.headers[name] ??= value;
     else if (!response.headers[name]) (response as ResponseObject).header(name, value);

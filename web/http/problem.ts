@@ -2,6 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Request, ResponseToolkit } from '@hapi/hapi';
 import { type ErrorCode, HubError, type Logger, uuidv7, z } from '#core/api.js';
 
+import { RateExceeded, withRate } from './rates.js';
+
 /** The status of each way to fail. */
 export const STATUS = {
   'invalid-request': 400,
@@ -88,7 +90,8 @@ export function answerProblem(request: Request, h: ResponseToolkit, log: Logger)
   };
   const answer = h.response(body).code(status).type('application/problem+json');
   for (const [name, value] of Object.entries(response.output.headers)) if (value !== undefined) answer.header(name, String(value));
-  if (status === 429 && !answer.headers['retry-after']) answer.header('retry-after', '30');
+  if (failure instanceof RateExceeded) withRate(answer, failure.rate).header('retry-after', String(failure.rate.resetSeconds));
+  else if (status === 429) answer.header('retry-after', '30');
   return answer.header('cache-control', 'no-store');
 }
 

@@ -47,6 +47,99 @@ export interface SetupFinish {
   password: string;
 }
 
+export interface Profile {
+  kind: 'admin' | 'user';
+  username: string;
+  role?: string;
+  hasPassword: boolean;
+  secondFactor: boolean;
+  /** Of a user */
+  keys: PublicKey[];
+  /** Milliseconds since 1970 */
+  createdAt: number;
+  lastLoginAt: number | null;
+  expiresAt: number | null;
+}
+
+export interface PublicKey {
+  /** 'SHA256:…' */
+  fingerprint: string;
+  algorithm: string;
+  comment: string;
+  /** The key in base64, as in authorized_keys */
+  data: string;
+}
+
+export interface PasswordChange {
+  current: string;
+  password: string;
+}
+
+export interface MyKeyCreate {
+  key: string;
+}
+
+export interface WebSessions {
+  items: WebSession[];
+}
+
+export interface WebSession {
+  id: string;
+  remoteAddress: string;
+  userAgent: string;
+  /** Milliseconds since 1970 */
+  createdAt: number;
+  /** Milliseconds since 1970 */
+  lastUsedAt: number;
+  /** Whether it is the one that asks */
+  current: boolean;
+}
+
+export interface Directory {
+  path: string;
+  /** What I may do in it */
+  rights: ('list' | 'download' | 'upload' | 'overwrite' | 'delete-files' | 'delete-directories' | 'rename-files' | 'rename-directories' | 'create-directories' | 'create-links' | 'chmod' | 'chown' | 'chtimes' | 'copy')[];
+  items: Entry[];
+  total: number;
+  limit: number;
+  offset: number;
+}
+
+export interface Entry {
+  name: string;
+  type: 'file' | 'directory' | 'symlink';
+  /** Bytes */
+  size: number;
+  /** Milliseconds since 1970 */
+  mtime: number;
+  /** POSIX permission bits */
+  mode?: number;
+  etag?: string;
+}
+
+export interface DirectoryCreate {
+  /** Absolute, as the user sees it */
+  path: string;
+}
+
+export interface FileRename {
+  /** Absolute, as the user sees it */
+  from: string;
+  /** Absolute, as the user sees it */
+  to: string;
+  /** Whether a file may be replaced */
+  overwrite?: boolean;
+}
+
+export interface FileCopy {
+  /** Absolute, as the user sees it */
+  from: string;
+  /** Absolute, as the user sees it */
+  to: string;
+  /** Whether a file may be replaced */
+  overwrite?: boolean;
+}
+
 export interface UserPage {
   items: User[];
   total: number;
@@ -80,15 +173,6 @@ export interface User {
   createdAt: number;
   lastLoginAt: number | null;
   version: number;
-}
-
-export interface PublicKey {
-  /** 'SHA256:…' */
-  fingerprint: string;
-  algorithm: string;
-  comment: string;
-  /** The key in base64, as in authorized_keys */
-  data: string;
 }
 
 export interface NamePattern {
@@ -213,6 +297,533 @@ export interface PublicKeyCreate {
   key: string;
 }
 
+export interface Admins {
+  items: Admin[];
+  total: number;
+}
+
+export interface Admin {
+  id: string;
+  username: string;
+  role: 'owner' | 'admin' | 'operator' | 'viewer';
+  status: 'active' | 'disabled';
+  hasPassword: boolean;
+  /** Whether a code is asked for after the password */
+  secondFactor: boolean;
+  /** Milliseconds since 1970 */
+  createdAt: number;
+  lastLoginAt: number | null;
+  version: number;
+}
+
+export interface AdminCreate {
+  username: string;
+  role: 'owner' | 'admin' | 'operator' | 'viewer';
+  password?: string;
+}
+
+export interface AdminCreated {
+  admin: Admin;
+  /** The password that was made; shown this once */
+  password?: string;
+}
+
+export interface AdminChange {
+  role?: 'owner' | 'admin' | 'operator' | 'viewer';
+  status?: 'active' | 'disabled';
+}
+
+export interface AdminPassword {
+  password?: string;
+}
+
+export interface AdminPasswordReset {
+  /** The password that was made; shown this once */
+  password?: string;
+}
+
+export interface ApiKeys {
+  items: ApiKey[];
+  total: number;
+}
+
+export interface ApiKey {
+  id: string;
+  kind: 'admin' | 'user';
+  /** Name of the account; null when it is gone */
+  owner: string | null;
+  name: string;
+  prefix: string;
+  scope: 'metrics' | 'read' | 'write';
+  /** Milliseconds since 1970 */
+  createdAt: number;
+  expiresAt: number | null;
+  lastUsedAt: number | null;
+}
+
+export interface ApiKeyCreate {
+  name: string;
+  scope: 'metrics' | 'read' | 'write';
+  /** Milliseconds since 1970; null for never */
+  expiresAt?: number | null;
+}
+
+export interface ApiKeyCreated {
+  key: ApiKey;
+  token: string;
+}
+
+export interface StorageKinds {
+  items: StorageKind[];
+}
+
+export interface StorageKind {
+  name: string;
+  schema: Record<string, unknown>;
+}
+
+export interface Storages {
+  items: Storage[];
+  total: number;
+}
+
+export interface Storage {
+  name: string;
+  kind: string;
+  /** '(hidden)' where a secret is set */
+  options: Record<string, unknown>;
+  /** Found by storages.discover: it cannot be changed */
+  discovered: boolean;
+  version: number;
+}
+
+export interface StorageCreate {
+  name: string;
+  kind: string;
+  /** As the schema of the kind says */
+  options?: Record<string, unknown>;
+}
+
+export interface StorageTry {
+  kind: string;
+  /** As the schema of the kind says */
+  options?: Record<string, unknown>;
+}
+
+export interface StorageTest {
+  ok: boolean;
+  message: string;
+  durationMs: number;
+}
+
+export interface StorageChange {
+  /** As the schema of the kind says */
+  options: Record<string, unknown>;
+}
+
+export interface StorageEntries {
+  path: string;
+  items: Entry[];
+  total: number;
+  limit: number;
+  offset: number;
+}
+
+export interface Webhooks {
+  items: Webhook[];
+  total: number;
+}
+
+export interface Webhook {
+  id: string;
+  name: string;
+  url: string;
+  events: string[];
+  paths: string[];
+  users: string[];
+  enabled: boolean;
+  /** Milliseconds since 1970 */
+  createdAt: number;
+  /** Until when an earlier secret signs along */
+  previousSecretUntil?: number;
+  deliveries: DeliveryCounts;
+  lastDelivery?: {
+    id: string;
+    state: string;
+    /** Milliseconds since 1970 */
+    at: number;
+    lastError?: string;
+  };
+  version: number;
+}
+
+export interface DeliveryCounts {
+  waiting: number;
+  running: number;
+  succeeded: number;
+  dead: number;
+  dismissed: number;
+}
+
+export interface WebhookCreate {
+  url: string;
+  /** Types, families such as 'upload.*', or '*' */
+  events: string[];
+  /** Patterns; empty means all */
+  paths?: string[];
+  /** Empty means all */
+  users?: string[];
+  name?: string;
+}
+
+export interface WebhookCreated {
+  webhook: Webhook;
+  secret: string;
+  /** What keeps it from working now */
+  warning?: string;
+}
+
+export interface WebhookTry {
+  url: string;
+}
+
+export interface WebhookTried {
+  ok: boolean;
+  summary: string;
+  answer?: string;
+  request: string;
+  durationMs: number;
+}
+
+export interface WebhookChange {
+  url?: string;
+  /** Types, families such as 'upload.*', or '*' */
+  events?: string[];
+  /** Patterns; empty means all */
+  paths?: string[];
+  /** Empty means all */
+  users?: string[];
+  name?: string;
+  enabled?: boolean;
+}
+
+export interface WebhookChanged {
+  id: string;
+  name: string;
+  url: string;
+  events: string[];
+  paths: string[];
+  users: string[];
+  enabled: boolean;
+  /** Milliseconds since 1970 */
+  createdAt: number;
+  /** Until when an earlier secret signs along */
+  previousSecretUntil?: number;
+  deliveries: DeliveryCounts;
+  lastDelivery?: {
+    id: string;
+    state: string;
+    /** Milliseconds since 1970 */
+    at: number;
+    lastError?: string;
+  };
+  version: number;
+  /** What keeps it from working now */
+  warning?: string;
+}
+
+export interface WebhookTested {
+  event: string;
+  delivery?: string;
+  ok: boolean;
+  summary: string;
+  answer?: string;
+  durationMs?: number;
+}
+
+export interface WebhookSecret {
+  secret: string;
+  /** Milliseconds since 1970 */
+  previousSecretUntil: number;
+}
+
+export interface EventTypes {
+  items: string[];
+}
+
+export interface EventPage {
+  items: Event[];
+  total: number;
+  /** False when there are more than `total` */
+  exact: boolean;
+  limit: number;
+  offset: number;
+  next?: string;
+}
+
+export interface Event {
+  specversion: string;
+  id: string;
+  type: string;
+  source: string;
+  subject?: string;
+  /** RFC 3339 */
+  time: string;
+  datacontenttype: string;
+  data: Record<string, unknown>;
+}
+
+export interface EventReplay {
+  /** A type, or a family such as 'upload.*' */
+  type?: string;
+  user?: string;
+  /** The path and everything below it */
+  path?: string;
+  /** Milliseconds since 1970, inclusive */
+  since: number;
+  /** Exclusive; now unless told */
+  until?: number;
+  /** Ids; all that want the events unless told */
+  webhooks?: string[];
+  /** Only counts */
+  dryRun?: boolean;
+}
+
+export interface EventReplayed {
+  events: number;
+  deliveries: number;
+  /** Where to go on when there were more */
+  next?: number;
+}
+
+export interface EventDetails {
+  event: Event;
+  deliveries: Delivery[];
+}
+
+export interface Delivery {
+  id: string;
+  eventId: string;
+  eventType: string;
+  target: string;
+  state: 'waiting' | 'running' | 'succeeded' | 'dead' | 'dismissed';
+  attempts: number;
+  dueAt: number | null;
+  lastError: string | null;
+  /** Milliseconds since 1970 */
+  createdAt: number;
+  finishedAt: number | null;
+}
+
+export interface EventReplayOne {
+  webhooks?: string[];
+}
+
+export interface EventReplayedOne {
+  events: number;
+  deliveries: number;
+}
+
+export interface DeliveryPage {
+  items: Delivery[];
+  total: number;
+  /** False when there are more than `total` */
+  exact: boolean;
+  limit: number;
+  offset: number;
+  next?: string;
+}
+
+export interface DeliveriesRetry {
+  state?: 'waiting' | 'succeeded' | 'dead' | 'dismissed';
+  webhook?: string;
+  since?: number;
+  until?: number;
+}
+
+export interface DeliveriesRetried {
+  deliveries: number;
+  left: number;
+}
+
+export interface DeliveryDetails {
+  id: string;
+  eventId: string;
+  eventType: string;
+  target: string;
+  state: 'waiting' | 'running' | 'succeeded' | 'dead' | 'dismissed';
+  attempts: number;
+  dueAt: number | null;
+  lastError: string | null;
+  /** Milliseconds since 1970 */
+  createdAt: number;
+  finishedAt: number | null;
+  tries: Attempt[];
+}
+
+export interface Attempt {
+  attempt: number;
+  /** Milliseconds since 1970 */
+  startedAt: number;
+  durationMs: number;
+  succeeded: boolean;
+  summary: string;
+  answer: string | null;
+}
+
+export interface HubSessions {
+  items: HubSession[];
+  total: number;
+}
+
+export interface HubSession {
+  id: string;
+  user: string;
+  protocol: string;
+  tls: boolean;
+  remoteAddress: string;
+  startedAt: string;
+  lastActivity: string;
+  transfers: TransferNow[];
+}
+
+export interface TransferNow {
+  path: string;
+  direction: 'upload' | 'download';
+  bytes: number;
+}
+
+export interface Bans {
+  items: Ban[];
+  total: number;
+}
+
+export interface Ban {
+  kind: 'address' | 'user';
+  subject: string;
+  times: number;
+  reason: string;
+  /** Milliseconds since 1970 */
+  since: number;
+  /** Milliseconds since 1970 */
+  until: number;
+}
+
+export interface AddressRules {
+  items: AddressRule[];
+  total: number;
+}
+
+export interface AddressRule {
+  id: string;
+  range: string;
+  action: 'allow' | 'deny';
+  comment: string;
+  /** Milliseconds since 1970 */
+  createdAt: number;
+}
+
+export interface AddressRuleCreate {
+  range: string;
+  action: 'allow' | 'deny';
+  comment?: string;
+}
+
+export interface Status {
+  version: string;
+  node: string;
+  nodeVersion: string;
+  dataDirectory: string;
+  uptimeMs: number;
+  sessions: number;
+  users: number;
+  deadDeliveries: number;
+  listeners: Listener[];
+}
+
+export interface Listener {
+  protocol: string;
+  host: string;
+  port: number;
+  tls: boolean;
+  url?: string;
+  fingerprints?: string[];
+}
+
+export interface ConfigOptions {
+  items: ConfigOption[];
+}
+
+export interface ConfigOption {
+  path: string;
+  value: unknown;
+  source: string;
+}
+
+export interface Certificates {
+  items: Certificate[];
+}
+
+export interface Certificate {
+  /** The file */
+  certificate: string;
+  key: string;
+  names: string[];
+  keyType?: string;
+  issuer?: string;
+  /** SHA-256 */
+  fingerprint?: string;
+  /** RFC 3339 */
+  notAfter?: string;
+  result: 'ok' | 'warn' | 'fail';
+  detail: string;
+  inUse: boolean;
+}
+
+export interface HostKeys {
+  items: HostKey[];
+}
+
+export interface HostKey {
+  kind: string;
+  state: 'offered' | 'next' | 'old';
+  fingerprint: string;
+  publicKey: string;
+}
+
+export interface Report {
+  name: string;
+  report: unknown;
+}
+
+export interface Extensions {
+  items: ExtensionInfo[];
+  protocols: string[];
+  storageKinds: string[];
+  actions: string[];
+  reports: string[];
+}
+
+export interface ExtensionInfo {
+  name: string;
+  api: string;
+}
+
+export interface Branding {
+  /** What the pages call the hub */
+  name: string;
+  /** '#rrggbb', or empty */
+  colour: string;
+  /** A data: URL of a PNG, JPEG, WebP or GIF picture, or empty */
+  logo: string;
+}
+
+export interface BrandingChange {
+  name?: string;
+  colour?: string;
+  logo?: string;
+}
+
 /** What each operation takes and gives. `query` and `body` are undefined where there is none. */
 export interface Operations {
   /** Log in. */
@@ -249,6 +860,104 @@ export interface Operations {
     query: undefined;
     body: SetupFinish;
     response: WhoAmI;
+  };
+  /** Show my profile. */
+  'me.show': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Profile;
+  };
+  /** Change my password; my other browser sessions end. */
+  'me.password': {
+    params: undefined;
+    query: undefined;
+    body: PasswordChange;
+    response: undefined;
+  };
+  /** Add a public key of mine. */
+  'me.keys.add': {
+    params: undefined;
+    query: undefined;
+    body: MyKeyCreate;
+    response: PublicKey;
+  };
+  /** Take a public key of mine away. */
+  'me.keys.remove': {
+    params: { fingerprint: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** List the browsers that are logged in as me. */
+  'me.sessions.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: WebSessions;
+  };
+  /** Log a browser of mine out. */
+  'me.sessions.end': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** List a directory of mine. */
+  'files.list': {
+    params: undefined;
+    query: { path?: string; limit?: number; offset?: number; sort?: 'name' | 'size' | 'mtime' | 'type' | '-name' | '-size' | '-mtime' | '-type'; search?: string };
+    body: undefined;
+    response: Directory;
+  };
+  /** Describe a file or directory of mine. */
+  'files.show': {
+    params: undefined;
+    query: { path: string };
+    body: undefined;
+    response: Entry;
+  };
+  /** Download a file of mine. */
+  'files.download': {
+    params: undefined;
+    query: { path: string };
+    body: undefined;
+    response: Response;
+  };
+  /** Upload a file of mine; it appears when all of it has arrived, and not before. */
+  'files.upload': {
+    params: undefined;
+    query: { path: string; overwrite?: 'true' | 'false' };
+    body: BodyInit;
+    response: Entry;
+  };
+  /** Make a directory. */
+  'files.mkdir': {
+    params: undefined;
+    query: undefined;
+    body: DirectoryCreate;
+    response: Entry;
+  };
+  /** Move a file or directory. */
+  'files.rename': {
+    params: undefined;
+    query: undefined;
+    body: FileRename;
+    response: undefined;
+  };
+  /** Copy a file on the hub. */
+  'files.copy': {
+    params: undefined;
+    query: undefined;
+    body: FileCopy;
+    response: undefined;
+  };
+  /** Delete a file or an empty directory; with recursive=true all that is in it. */
+  'files.remove': {
+    params: undefined;
+    query: { path: string; recursive?: 'true' | 'false' };
+    body: undefined;
+    response: undefined;
   };
   /** List users. */
   'users.list': {
@@ -306,6 +1015,370 @@ export interface Operations {
     body: undefined;
     response: undefined;
   };
+  /** List admins. */
+  'admins.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Admins;
+  };
+  /** Add an admin. */
+  'admins.create': {
+    params: undefined;
+    query: undefined;
+    body: AdminCreate;
+    response: AdminCreated;
+  };
+  /** Show an admin. */
+  'admins.show': {
+    params: { name: string };
+    query: undefined;
+    body: undefined;
+    response: Admin;
+  };
+  /** Change role or status of an admin; his sessions end. */
+  'admins.set': {
+    params: { name: string };
+    query: undefined;
+    body: AdminChange;
+    response: Admin;
+  };
+  /** Set the password of an admin, or make one; his sessions end, his second factor stays. */
+  'admins.reset-password': {
+    params: { name: string };
+    query: undefined;
+    body: AdminPassword;
+    response: AdminPasswordReset;
+  };
+  /** Delete an admin. */
+  'admins.remove': {
+    params: { name: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** List my keys; for owners, with all=true, those of everybody. */
+  'api-keys.list': {
+    params: undefined;
+    query: { all?: 'true' | 'false' };
+    body: undefined;
+    response: ApiKeys;
+  };
+  /** Make a key with my rights; it is in the answer, this once. */
+  'api-keys.create': {
+    params: undefined;
+    query: undefined;
+    body: ApiKeyCreate;
+    response: ApiKeyCreated;
+  };
+  /** Revoke a key of mine; for owners, any. */
+  'api-keys.remove': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** List kinds of storage, with the JSON schema of their options. */
+  'storages.kinds': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: StorageKinds;
+  };
+  /** List storages, those found by storages.discover included. */
+  'storages.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Storages;
+  };
+  /** Add a storage, after it was opened once. */
+  'storages.add': {
+    params: undefined;
+    query: undefined;
+    body: StorageCreate;
+    response: Storage;
+  };
+  /** Test a storage that is not added yet. */
+  'storages.try': {
+    params: undefined;
+    query: undefined;
+    body: StorageTry;
+    response: StorageTest;
+  };
+  /** Show a storage. */
+  'storages.show': {
+    params: { name: string };
+    query: undefined;
+    body: undefined;
+    response: Storage;
+  };
+  /** Change options of a storage; null takes one away. */
+  'storages.set': {
+    params: { name: string };
+    query: undefined;
+    body: StorageChange;
+    response: Storage;
+  };
+  /** Open a storage and look at its root; what is wrong is the answer. */
+  'storages.test': {
+    params: { name: string };
+    query: undefined;
+    body: undefined;
+    response: StorageTest;
+  };
+  /** Take a storage off the list; its files stay. */
+  'storages.remove': {
+    params: { name: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** List a directory of a storage. */
+  'storages.browse': {
+    params: { name: string };
+    query: { path?: string; limit?: number; offset?: number };
+    body: undefined;
+    response: StorageEntries;
+  };
+  /** List webhooks, with what became of their deliveries. */
+  'webhooks.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Webhooks;
+  };
+  /** Add a webhook; its secret is in the answer, this once. */
+  'webhooks.add': {
+    params: undefined;
+    query: undefined;
+    body: WebhookCreate;
+    response: WebhookCreated;
+  };
+  /** Send a test to a URL that is no webhook yet; request and answer are told. */
+  'webhooks.try': {
+    params: undefined;
+    query: undefined;
+    body: WebhookTry;
+    response: WebhookTried;
+  };
+  /** Show a webhook. */
+  'webhooks.show': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: Webhook;
+  };
+  /** Change a webhook. */
+  'webhooks.set': {
+    params: { id: string };
+    query: undefined;
+    body: WebhookChange;
+    response: WebhookChanged;
+  };
+  /** Delete a webhook; what is still to be delivered is dead. */
+  'webhooks.remove': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** Send a 'webhook.test' and wait for its first try, 20 s at most. */
+  'webhooks.test': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: WebhookTested;
+  };
+  /** Make a new secret; the old one signs along for 24 hours. */
+  'webhooks.rotate-secret': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: WebhookSecret;
+  };
+  /** List the hub's own types of events. */
+  'events.types': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: EventTypes;
+  };
+  /** List events, the newest first. */
+  'events.list': {
+    params: undefined;
+    query: { type?: string; user?: string; path?: string; since?: number; until?: number; search?: string; limit?: number; offset?: number; cursor?: string };
+    body: undefined;
+    response: EventPage;
+  };
+  /** Send the events of a time range again, 10,000 at most; receivers see the ids of then. */
+  'events.replay-range': {
+    params: undefined;
+    query: undefined;
+    body: EventReplay;
+    response: EventReplayed;
+  };
+  /** Show an event, and what became of its deliveries. */
+  'events.show': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: EventDetails;
+  };
+  /** Send an event again; receivers see the same id. */
+  'events.replay': {
+    params: { id: string };
+    query: undefined;
+    body: EventReplayOne;
+    response: EventReplayedOne;
+  };
+  /** List deliveries, the newest first. */
+  'deliveries.list': {
+    params: undefined;
+    query: { state?: 'waiting' | 'running' | 'succeeded' | 'dead' | 'dismissed'; webhook?: string; target?: string; event?: string; type?: string; since?: number; until?: number; limit?: number; offset?: number; cursor?: string };
+    body: undefined;
+    response: DeliveryPage;
+  };
+  /** Send deliveries again, 10,000 at most: those that are dead unless told. */
+  'deliveries.retry-all': {
+    params: undefined;
+    query: undefined;
+    body: DeliveriesRetry;
+    response: DeliveriesRetried;
+  };
+  /** Show a delivery with each of its tries. */
+  'deliveries.show': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: DeliveryDetails;
+  };
+  /** Send a delivery again now. */
+  'deliveries.retry': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: Delivery;
+  };
+  /** Give a delivery up. */
+  'deliveries.dismiss': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: Delivery;
+  };
+  /** List sessions of users, with their transfers. */
+  'sessions.list': {
+    params: undefined;
+    query: { user?: string };
+    body: undefined;
+    response: HubSessions;
+  };
+  /** End a session; its client is dropped. */
+  'sessions.end': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** List addresses and users that are turned away because logins failed. */
+  'bans.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Bans;
+  };
+  /** Let an address, or a user, try again. */
+  'bans.lift': {
+    params: { subject: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** List rules for addresses. */
+  'address-rules.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: AddressRules;
+  };
+  /** Add a rule: 'deny' keeps clients out, 'allow' wins over it and over bans. */
+  'address-rules.add': {
+    params: undefined;
+    query: undefined;
+    body: AddressRuleCreate;
+    response: AddressRule;
+  };
+  /** Delete a rule. */
+  'address-rules.remove': {
+    params: { id: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
+  /** Version, listeners, how long it runs, and how much there is of what. */
+  'hub.status': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Status;
+  };
+  /** Every option of the configuration, with where its value comes from; secrets are hidden. */
+  'hub.config': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: ConfigOptions;
+  };
+  /** The certificates of the TLS listeners. */
+  'certificates.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Certificates;
+  };
+  /** The keys by which SFTP clients know the hub. */
+  'hostkeys.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: HostKeys;
+  };
+  /** What an extension reports: 'hooks' is what the hooks folder holds. */
+  'reports.show': {
+    params: { name: string };
+    query: undefined;
+    body: undefined;
+    response: Report;
+  };
+  /** The extensions that are loaded, the protocols and the reports that they brought. */
+  'extensions.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Extensions;
+  };
+  /** Name, colour and logo of the pages. */
+  'branding.show': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Branding;
+  };
+  /** Change name, colour or logo of the pages. */
+  'branding.set': {
+    params: undefined;
+    query: undefined;
+    body: BrandingChange;
+    response: Branding;
+  };
+  /** Server-sent events: events, deliveries and sessions, as far as I may see them. */
+  'live.listen': {
+    params: undefined;
+    query: { lastEventId?: string };
+    body: undefined;
+    response: Response;
+  };
 }
 /** Method and path, below /api/v1, of each operation. */
 export const OPERATIONS = {
@@ -314,6 +1387,20 @@ export const OPERATIONS = {
   'session.end': ['DELETE', '/session'],
   'setup.show': ['GET', '/setup'],
   'setup.finish': ['POST', '/setup'],
+  'me.show': ['GET', '/me'],
+  'me.password': ['POST', '/me/password'],
+  'me.keys.add': ['POST', '/me/keys'],
+  'me.keys.remove': ['DELETE', '/me/keys/{fingerprint}'],
+  'me.sessions.list': ['GET', '/me/sessions'],
+  'me.sessions.end': ['DELETE', '/me/sessions/{id}'],
+  'files.list': ['GET', '/files'],
+  'files.show': ['GET', '/files/info'],
+  'files.download': ['GET', '/files/content'],
+  'files.upload': ['PUT', '/files/content'],
+  'files.mkdir': ['POST', '/files/directories'],
+  'files.rename': ['POST', '/files/rename'],
+  'files.copy': ['POST', '/files/copy'],
+  'files.remove': ['DELETE', '/files'],
   'users.list': ['GET', '/users'],
   'users.add': ['POST', '/users'],
   'users.show': ['GET', '/users/{name}'],
@@ -322,4 +1409,56 @@ export const OPERATIONS = {
   'users.keys.list': ['GET', '/users/{name}/keys'],
   'users.keys.add': ['POST', '/users/{name}/keys'],
   'users.keys.remove': ['DELETE', '/users/{name}/keys/{fingerprint}'],
+  'admins.list': ['GET', '/admins'],
+  'admins.create': ['POST', '/admins'],
+  'admins.show': ['GET', '/admins/{name}'],
+  'admins.set': ['PATCH', '/admins/{name}'],
+  'admins.reset-password': ['POST', '/admins/{name}/password'],
+  'admins.remove': ['DELETE', '/admins/{name}'],
+  'api-keys.list': ['GET', '/api-keys'],
+  'api-keys.create': ['POST', '/api-keys'],
+  'api-keys.remove': ['DELETE', '/api-keys/{id}'],
+  'storages.kinds': ['GET', '/storage-kinds'],
+  'storages.list': ['GET', '/storages'],
+  'storages.add': ['POST', '/storages'],
+  'storages.try': ['POST', '/storages/test'],
+  'storages.show': ['GET', '/storages/{name}'],
+  'storages.set': ['PATCH', '/storages/{name}'],
+  'storages.test': ['POST', '/storages/{name}/test'],
+  'storages.remove': ['DELETE', '/storages/{name}'],
+  'storages.browse': ['GET', '/storages/{name}/files'],
+  'webhooks.list': ['GET', '/webhooks'],
+  'webhooks.add': ['POST', '/webhooks'],
+  'webhooks.try': ['POST', '/webhooks/test'],
+  'webhooks.show': ['GET', '/webhooks/{id}'],
+  'webhooks.set': ['PATCH', '/webhooks/{id}'],
+  'webhooks.remove': ['DELETE', '/webhooks/{id}'],
+  'webhooks.test': ['POST', '/webhooks/{id}/test'],
+  'webhooks.rotate-secret': ['POST', '/webhooks/{id}/secret'],
+  'events.types': ['GET', '/event-types'],
+  'events.list': ['GET', '/events'],
+  'events.replay-range': ['POST', '/events/replay'],
+  'events.show': ['GET', '/events/{id}'],
+  'events.replay': ['POST', '/events/{id}/replay'],
+  'deliveries.list': ['GET', '/deliveries'],
+  'deliveries.retry-all': ['POST', '/deliveries/redeliver'],
+  'deliveries.show': ['GET', '/deliveries/{id}'],
+  'deliveries.retry': ['POST', '/deliveries/{id}/redeliver'],
+  'deliveries.dismiss': ['POST', '/deliveries/{id}/dismiss'],
+  'sessions.list': ['GET', '/sessions'],
+  'sessions.end': ['DELETE', '/sessions/{id}'],
+  'bans.list': ['GET', '/bans'],
+  'bans.lift': ['DELETE', '/bans/{subject}'],
+  'address-rules.list': ['GET', '/address-rules'],
+  'address-rules.add': ['POST', '/address-rules'],
+  'address-rules.remove': ['DELETE', '/address-rules/{id}'],
+  'hub.status': ['GET', '/status'],
+  'hub.config': ['GET', '/config'],
+  'certificates.list': ['GET', '/certificates'],
+  'hostkeys.list': ['GET', '/host-keys'],
+  'reports.show': ['GET', '/reports/{name}'],
+  'extensions.list': ['GET', '/extensions'],
+  'branding.show': ['GET', '/branding'],
+  'branding.set': ['PATCH', '/branding'],
+  'live.listen': ['GET', '/live'],
 } as const satisfies Record<keyof Operations, readonly [string, string]>;

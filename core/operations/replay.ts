@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { DELIVERY_STATES } from '../db/delivery-states.js';
+import { HubError, toHubError } from '../errors.js';
+import type { HubEvent } from '../events/types.js';
+import { newWebhookSecret, uuidv7 } from '../ids.js';
+import { operation } from './operation.js';
+import type { OperationServices } from './services.js';
+import { checkUrl, testEvent } from './webhooks.js';
+
+const BATCH = 500;
+/** The most events or deliveries that one call makes due. */
+export const MAX_REPLAYED = 10_000;
+const TRY_LIMIT_MS = 20_000;
+
+const range = {
+  type: z.string().optional(),
+  user: z.string().optional(),
+  path: z.string().optional(),
+  /** Milliseconds since 1970, inclusive. */
+  since: z.number(),
+  /** Milliseconds since 1970, exclusive; now unless told. */
+  until: z.number().optional(),
+};
+/** Webhooks by id; all that want the event unless told. */
+const webhooks = z.array(z.string()).min(1).max(100).optional();
+
+/** Sending again what was sent, or what a target has missed. The receiver sees the ids of then. */
+export const replayOperations = {
+  /** Makes an event due again. */
+  'events.replay': operation(z.strictObject({ id: z.string(), webhooks }), async (services, input) => {
+    const event = await services.events.find(input.id);
+    if (!event) throw new HubError('not-found', `There is no event '${input.id}'`);
+    const targets = await targetsOf(services, input.webhooks);
+    const deliveries = await services.deliveries.replay(event.id, targets(event));
+    services.coordinator.broadcast('deliveries.waiting', {});
+    return { events: 1, deliveries };
+  }),
+
+  /** Makes the events of a range due again, the oldest first, 10,000 at most; with `dryRun` only counts them. `next` is where to go on. */
+  'events.replay-range': operation(
+    z.strictObject({ ...range, webhooks, dryRun: z.boolean().default(false) }),
+    async (services, { webhooks, dryRun, ...filter }) => {
+      const targets = await targetsOf(services, webhooks);
+      const until = filter.until ?? Date.now();
+      let events = 0;
+      let deliveries = 0;
+      let last: HubEvent | undefined;
+      for (let after = ''; events < MAX_REPLAYED; ) {
+        const batch = await services.events.after(after, { ...filter, until }, BATCH);
+        for (const event of batch) {
+          const wanted = targets(event);
+          if (wanted.length === 0) continue;
+          events++;
+          deliveries += dryRun ? wanted.length : await services.deliveries.replay(event.id, wanted);
+        }
+        last = batch.at(-1);
+        if (!last || batch.length < BATCH) break;
+        after = last.id;
+      }
+      if (!dryRun && deliveries > 0) services.coordinator.broadcast('deliveries.waiting', {});
+      return { events, deliveries, ...(events >= MAX_REPLAYED && last && { next: Date.parse(last.time) }) };
+    },
+  ),
+
+  /** Makes deliveries due again, 10,000 at most: all that are dead unless told. */
+  'deliveries.retry-all': operation(
+    z.strictObject({
+      state: z.enum(DELIVERY_STATES).exclude(['running']).default('dead'),
+      /** The id of a webhook. */
+      webhook: z.string().optional(),
+      since: z.number().optional(),
+      until: z.number().optional(),
+    }),
+    async ({ deliveries, coordinator }, { webhook, ...filter }) => {
+      const wanted = { ...filter, ...(webhook !== undefined && { targetPrefix: `rule/${webhook}/` }) };
+      const { items, total } = await deliveries.page(wanted, undefined, MAX_REPLAYED);
+      for (const { id } of items) await deliveries.retry(id).catch(goneOn);
+      coordinator.broadcast('deliveries.waiting', {});
+      return { deliveries: items.length, left: total - items.length };
+    },
+  ),
+
+  /** Sends a test to a URL that is no webhook yet, and tells what was sent and answered. */
+  'webhooks.try': operation(z.strictObject({ url: z.string() }), async (services, { url }) => {
+    const action = { type: 'webhook', options: { url: checkUrl(url), secret: newWebhookSecret() } };
+    const { type, options } = services.actions.prepare(action);
+    const event = testEvent(services);
+    const startedAt = performance.now();
+    const request = JSON.stringify(event);
+    const ended = () => ({ durationMs: Math.round(performance.now() - startedAt), request });
+    try {
+      const delivery = { id: uuidv7(), target: 'try', attempt: 1, event };
+      const receipt = await type.run(options, delivery, AbortSignal.timeout(TRY_LIMIT_MS));
+      const { summary, answer } = typeof receipt === 'object' ? receipt : { summary: receipt ?? 'Done', answer: undefined };
+      return { ok: true, summary, answer, ...ended() };
+    } catch (error) {
+      const { message, answer } = error as { readonly message: string; readonly answer?: string };
+      return { ok: false, summary: error instanceof HubError ? toHubError(error).message : message, answer, ...ended() };
+    }
+  }),
+};
+
+async function targetsOf(services: OperationServices, ids: readonly string[] | undefined): Promise<(event: HubEvent) => readonly string[]> {
+  if (!ids) return event => services.ruleTable.targetsFor(event).map(({ id }) => id);
+  const chosen: string[] = [];
+  for (const id of ids) {
+    const rule = await services.rules.find(id);
+    if (!rule) throw new HubError('not-found', `There is no webhook '${id}'`, { field: 'webhooks' });
+    chosen.push(...rule.actions.map((_action, position) => `rule/${rule.id}/${position}`));
+  }
+  return () => chosen;
+}
+
+/** Somebody else may have dealt with one meanwhile. */
+function goneOn(error: unknown): void {
+  if (!(error instanceof HubError) || !['conflict', 'not-found'].includes(error.code)) throw error;
+}

@@ -1,0 +1,207 @@
+import { z } from '#core/api.js';
+import { OPERATIONS } from '#core/operations/index.js';
+import { Answer, defineRoute, type Route } from '../http/route.js';
+
+const listenerSchema = z
+  .object({
+    protocol: z.string(),
+    host: z.string(),
+    port: z.int(),
+    tls: z.boolean(),
+    url: z.string().optional(),
+    fingerprints: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Listener' });
+
+const brandingSchema = z
+  .object({
+    name: z.string().describe('What the pages call the hub'),
+    colour: z.string().describe("'#rrggbb', or empty"),
+    logo: z.string().describe('A data: URL of a PNG, JPEG, WebP or GIF picture, or empty'),
+  })
+  .meta({ id: 'Branding' });
+
+const certificateSchema = z
+  .object({
+    certificate: z.string().describe('The file'),
+    key: z.string(),
+    names: z.array(z.string()),
+    keyType: z.string().optional(),
+    issuer: z.string().optional(),
+    fingerprint: z.string().optional().describe('SHA-256'),
+    notAfter: z.string().optional().describe('RFC 3339'),
+    result: z.enum(['ok', 'warn', 'fail']),
+    detail: z.string(),
+    inUse: z.boolean(),
+  })
+  .meta({ id: 'Certificate' });
+
+const BRANDING = 'branding';
+const MAX_LOGO = 200_000;
+const NO_BRANDING = { name: '', colour: '', logo: '' };
+
+/** The hub as a whole. */
+export const hubRoutes: readonly Route[] = [
+  defineRoute({
+    id: 'hub.status',
+    method: 'GET',
+    path: '/status',
+    summary: 'Version, listeners, how long it runs, and how much there is of what',
+    access: 'viewer',
+    response: z
+      .object({
+        version: z.string(),
+        node: z.string(),
+        nodeVersion: z.string(),
+        dataDirectory: z.string(),
+        uptimeMs: z.int(),
+        sessions: z.int(),
+        users: z.int(),
+        deadDeliveries: z.int(),
+        listeners: z.array(listenerSchema),
+      })
+      .meta({ id: 'Status' }),
+    handle: async ({ services }) => {
+      const status = await OPERATIONS['hub.status'].run(services.operations, {});
+      const { users, deliveries } = services.operations;
+      return {
+        ...status,
+        nodeVersion: process.version,
+        listeners: status.listeners.map(({ fingerprints, ...rest }) => ({
+          ...rest,
+          ...(fingerprints && { fingerprints: [...fingerprints] }),
+        })),
+        users: (await users.page({}, undefined, 1)).total,
+        deadDeliveries: (await deliveries.page({ state: 'dead' }, undefined, 1)).total,
+      };
+    },
+  }),
+
+  defineRoute({
+    id: 'hub.config',
+    method: 'GET',
+    path: '/config',
+    summary: 'Every option of the configuration, with where its value comes from; secrets are hidden',
+    access: 'admin',
+    response: z
+      .object({ items: z.array(z.object({ path: z.string(), value: z.unknown(), source: z.string() }).meta({ id: 'ConfigOption' })) })
+      .meta({ id: 'ConfigOptions' }),
+    handle: async ({ services }) => ({
+      items: services.configuration.sources.sources().map(({ path, value, source }) => ({ path, value: value ?? null, source })),
+    }),
+  }),
+
+  defineRoute({
+    id: 'certificates.list',
+    method: 'GET',
+    path: '/certificates',
+    summary: 'The certificates of the TLS listeners',
+    access: 'viewer',
+    response: z.object({ items: z.array(certificateSchema) }).meta({ id: 'Certificates' }),
+    handle: async ({ services }) => {
+      const rows = await OPERATIONS['certificates.list'].run(services.operations, {});
+      return { items: rows.map(row => ({ ...row, names: [...row.names] })) };
+    },
+  }),
+
+  defineRoute({
+    id: 'hostkeys.list',
+    method: 'GET',
+    path: '/host-keys',
+    summary: 'The keys by which SFTP clients know the hub',
+    access: 'viewer',
+    response: z
+      .object({
+        items: z.array(
+          z
+            .object({ kind: z.string(), state: z.enum(['offered', 'next', 'old']), fingerprint: z.string(), publicKey: z.string() })
+            .meta({ id: 'HostKey' }),
+        ),
+      })
+      .meta({ id: 'HostKeys' }),
+    failures: [404],
+    handle: async ({ services }) => ({ items: [...(await OPERATIONS['hostkeys.list'].run(services.operations, {}))] }),
+  }),
+
+  defineRoute({
+    id: 'reports.show',
+    method: 'GET',
+    path: '/reports/{name}',
+    summary: "What an extension reports: 'hooks' is what the hooks folder holds",
+    access: 'viewer',
+    params: z.strictObject({ name: z.string().min(1).max(128) }),
+    response: z.object({ name: z.string(), report: z.unknown() }).meta({ id: 'Report' }),
+    failures: [404],
+    handle: async ({ params, services }) => ({
+      name: params.name,
+      report: JSON.parse(JSON.stringify((await OPERATIONS['reports.show'].run(services.operations, params)) ?? null)) as unknown,
+    }),
+  }),
+
+  defineRoute({
+    id: 'extensions.list',
+    method: 'GET',
+    path: '/extensions',
+    summary: 'The extensions that are loaded, the protocols and the reports that they brought',
+    access: 'viewer',
+    response: z
+      .object({
+        items: z.array(z.object({ name: z.string(), api: z.string() }).meta({ id: 'ExtensionInfo' })),
+        protocols: z.array(z.string()),
+        storageKinds: z.array(z.string()),
+        actions: z.array(z.string()),
+        reports: z.array(z.string()),
+      })
+      .meta({ id: 'Extensions' }),
+    handle: async ({ services }) => ({
+      items: services.configuration.extensions.map(({ loaded }) => ({ name: loaded.key, api: loaded.extension.api })),
+      protocols: [...services.operations.protocols],
+      storageKinds: services.operations.storageRegistry.kinds().map(({ name }) => name),
+      actions: services.operations.actions.list().map(({ name }) => name),
+      reports: [...services.operations.reports.keys()],
+    }),
+  }),
+
+  defineRoute({
+    id: 'branding.show',
+    method: 'GET',
+    path: '/branding',
+    summary: 'Name, colour and logo of the pages',
+    access: 'public',
+    response: brandingSchema,
+    handle: async ({ services }) => branding(await services.settings.get(BRANDING)),
+  }),
+
+  defineRoute({
+    id: 'branding.set',
+    method: 'PATCH',
+    path: '/branding',
+    summary: 'Change name, colour or logo of the pages',
+    access: 'owner',
+    body: z
+      .strictObject({
+        name: z.string().max(60).optional(),
+        colour: z
+          .string()
+          .regex(/^(#[\da-f]{6})?$/i, "expected a colour such as '#1c7ed6'")
+          .optional(),
+        logo: z
+          .string()
+          .max(MAX_LOGO)
+          .regex(/^(data:image\/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2})?$/, 'expected a data: URL of a PNG, JPEG, WebP or GIF')
+          .optional(),
+      })
+      .meta({ id: 'BrandingChange' }),
+    response: brandingSchema,
+    handle: async ({ body, services }) => {
+      const before = branding(await services.settings.get(BRANDING));
+      const changed = { name: body.name ?? before.name, colour: body.colour ?? before.colour, logo: body.logo ?? before.logo };
+      await services.settings.set(BRANDING, changed);
+      return new Answer(changed, {});
+    },
+  }),
+];
+
+function branding(kept: unknown): z.output<typeof brandingSchema> {
+  return brandingSchema.catch(NO_BRANDING).parse(kept);
+}

@@ -1,0 +1,123 @@
+import { z } from '#core/api.js';
+import { about } from '#core/errors.js';
+import { OPERATIONS } from '#core/operations/index.js';
+import { defineRoute, type Route } from '../http/route.js';
+import { time } from './schemas.js';
+
+export const sessionSchema = z
+  .object({
+    id: z.string(),
+    user: z.string(),
+    protocol: z.string(),
+    tls: z.boolean(),
+    remoteAddress: z.string(),
+    startedAt: z.string(),
+    lastActivity: z.string(),
+    transfers: z.array(
+      z.object({ path: z.string(), direction: z.enum(['upload', 'download']), bytes: z.number() }).meta({ id: 'TransferNow' }),
+    ),
+  })
+  .meta({ id: 'HubSession' });
+
+const banSchema = z
+  .object({ kind: z.enum(['address', 'user']), subject: z.string(), times: z.int(), reason: z.string(), since: time, until: time })
+  .meta({ id: 'Ban' });
+
+const ruleSchema = z
+  .object({ id: z.string(), range: z.string(), action: z.enum(['allow', 'deny']), comment: z.string(), createdAt: time })
+  .meta({ id: 'AddressRule' });
+
+/** Who is in, and who is kept out. */
+export const securityRoutes: readonly Route[] = [
+  defineRoute({
+    id: 'sessions.list',
+    method: 'GET',
+    path: '/sessions',
+    summary: 'List sessions of users, with their transfers',
+    access: 'viewer',
+    query: z.strictObject({ user: z.string().max(256).optional() }),
+    response: z.object({ items: z.array(sessionSchema), total: z.int() }).meta({ id: 'HubSessions' }),
+    handle: async ({ query, services }) => {
+      const items = await OPERATIONS['sessions.list'].run(services.operations, query);
+      return { items: items.map(session => ({ ...session, transfers: [...session.transfers] })), total: items.length };
+    },
+  }),
+
+  defineRoute({
+    id: 'sessions.end',
+    method: 'DELETE',
+    path: '/sessions/{id}',
+    summary: 'End a session; its client is dropped',
+    access: 'operator',
+    params: z.strictObject({ id: z.string().min(1).max(64) }),
+    failures: [404],
+    handle: async ({ params, services }) => {
+      await OPERATIONS['sessions.end'].run(services.operations, { ...params, reason: 'Ended by an administrator' });
+    },
+  }),
+
+  defineRoute({
+    id: 'bans.list',
+    method: 'GET',
+    path: '/bans',
+    summary: 'List addresses and users that are turned away because logins failed',
+    access: 'viewer',
+    response: z.object({ items: z.array(banSchema), total: z.int() }).meta({ id: 'Bans' }),
+    handle: async ({ services }) => {
+      const items = await OPERATIONS['bans.list'].run(services.operations, {});
+      return { items: [...items], total: items.length };
+    },
+  }),
+
+  defineRoute({
+    id: 'bans.lift',
+    method: 'DELETE',
+    path: '/bans/{subject}',
+    summary: 'Let an address, or a user, try again',
+    access: 'operator',
+    params: z.strictObject({ subject: z.string().min(1).max(256) }),
+    failures: [404],
+    handle: async ({ params, services }) => {
+      await OPERATIONS['bans.lift'].run(services.operations, params);
+    },
+  }),
+
+  defineRoute({
+    id: 'address-rules.list',
+    method: 'GET',
+    path: '/address-rules',
+    summary: 'List rules for addresses',
+    access: 'viewer',
+    response: z.object({ items: z.array(ruleSchema), total: z.int() }).meta({ id: 'AddressRules' }),
+    handle: async ({ services }) => {
+      const items = await services.addressRules.list();
+      return { items: [...items], total: items.length };
+    },
+  }),
+
+  defineRoute({
+    id: 'address-rules.add',
+    method: 'POST',
+    path: '/address-rules',
+    summary: "Add a rule: 'deny' keeps clients out, 'allow' wins over it and over bans",
+    access: 'admin',
+    status: 201,
+    body: z
+      .strictObject({ range: z.string().min(1).max(64), action: z.enum(['allow', 'deny']), comment: z.string().max(255).default('') })
+      .meta({ id: 'AddressRuleCreate' }),
+    response: ruleSchema,
+    failures: [409],
+    handle: ({ body, services }) => about('range', () => services.addressRules.create(body)),
+  }),
+
+  defineRoute({
+    id: 'address-rules.remove',
+    method: 'DELETE',
+    path: '/address-rules/{id}',
+    summary: 'Delete a rule',
+    access: 'admin',
+    params: z.strictObject({ id: z.string().min(1).max(64) }),
+    failures: [404],
+    handle: ({ params, services }) => services.addressRules.delete(params.id),
+  }),
+];

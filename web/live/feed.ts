@@ -1,0 +1,156 @@
+import { PassThrough } from 'node:stream';
+import { factsOf } from '#core/events/facts.js';
+import type { HubEvent } from '#core/events/types.js';
+import { OPERATIONS } from '#core/operations/index.js';
+import type { SessionSnapshot } from '#core/session-info.js';
+import { deliveryView } from '../api/events.js';
+import type { Caller } from '../auth/caller.js';
+import type { WebServices } from '../services.js';
+
+const SESSIONS_MS = 1_000;
+const BEAT_MS = 15_000;
+/** What a browser that does not read may have waiting before it is dropped. */
+const MAX_WAITING_BYTES = 4 * 1_048_576;
+/** Of a resume, the most that is sent after; beyond it, the page reads everything anew. */
+const MAX_MISSED = 1_000;
+const MAX_SESSIONS = 200;
+
+/** One browser that listens. */
+interface Listener {
+  readonly caller: Caller;
+  readonly stream: PassThrough;
+  /** Whether the caller may still listen. */
+  readonly check: () => Promise<boolean>;
+  /** Events that come while those that were missed are sent. */
+  held: HubEvent[] | undefined;
+}
+
+/** What happens, as it happens: events, deliveries and sessions, to each browser what it may see. */
+export class LiveFeed {
+  readonly #listeners = new Set<Listener>();
+  #stop: (() => void) | undefined;
+  #lastSessions = '';
+
+  constructor(private readonly services: WebServices) {}
+
+  /** A stream of server-sent events, after the one of `lastId` where that is given. */
+  async listen(caller: Caller, lastId: string | undefined, check: () => Promise<boolean>): Promise<PassThrough> {
+    const stream = new PassThrough();
+    const listener: Listener = { caller, stream, check, held: lastId === undefined ? undefined : [] };
+    this.#listeners.add(listener);
+    stream.once('close', () => this.#leave(listener));
+    this.#stop ??= this.#start();
+    // So that a browser knows at once that it is connected; it waits that long before it tries again.
+    stream.write('retry: 2000\nevent: ready\ndata: {}\n\n');
+    if (lastId !== undefined) await this.#catchUp(listener, lastId);
+    await this.#sendSessions(await this.#sessions(), [listener]);
+    return stream;
+  }
+
+  /** Ends every stream. */
+  close(): void {
+    for (const { stream } of this.#listeners) stream.end();
+  }
+
+  #start(): () => void {
+    const { bus, operations, log } = this.services;
+    const warn = (error: unknown) => log.warn({ err: error }, 'live updates could not be sent');
+    const stops = [
+      bus.listen('*', event => {
+        for (const listener of this.#listeners) this.#offer(listener, event);
+      }),
+      operations.deliveries.listen(({ id }) => void this.#sendDelivery(id).catch(warn)),
+    ];
+    const sessions = setInterval(() => void this.#look().catch(warn), SESSIONS_MS);
+    const beat = setInterval(() => void this.#beat().catch(warn), BEAT_MS);
+    return () => {
+      for (const stop of stops) stop();
+      clearInterval(sessions);
+      clearInterval(beat);
+    };
+  }
+
+  #leave(listener: Listener): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size > 0) return;
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  #offer(listener: Listener, event: HubEvent): void {
+    if (!maySee(listener.caller, event)) return;
+    if (listener.held) listener.held.push(event);
+    else this.#send(listener, 'event', event, event.id);
+  }
+
+  async #catchUp(listener: Listener, lastId: string): Promise<void> {
+    const { caller } = listener;
+    const filter = caller.kind === 'user' ? { user: caller.account.username } : {};
+    const missed = await this.services.operations.events.after(lastId, filter, MAX_MISSED);
+    if (missed.length >= MAX_MISSED) this.#send(listener, 'reset', {});
+    else for (const event of missed) if (maySee(caller, event)) this.#send(listener, 'event', event, event.id);
+    const sent = new Set(missed.map(({ id }) => id));
+    const held = listener.held ?? [];
+    listener.held = undefined;
+    for (const event of held) if (!sent.has(event.id)) this.#send(listener, 'event', event, event.id);
+  }
+
+  async #sendDelivery(id: string): Promise<void> {
+    const wanted = [...this.#listeners].filter(({ caller }) => caller.kind === 'admin');
+    if (wanted.length === 0) return;
+    const delivery = await this.services.operations.deliveries.find(id);
+    if (delivery) for (const listener of wanted) this.#send(listener, 'delivery', deliveryView(delivery));
+  }
+
+  async #look(): Promise<void> {
+    const sessions = await this.#sessions();
+    const text = JSON.stringify(sessions.map(({ lastActivity: _, ...shown }) => shown));
+    if (text === this.#lastSessions) return;
+    this.#lastSessions = text;
+    await this.#sendSessions(sessions, [...this.#listeners]);
+  }
+
+  #sessions(): Promise<readonly SessionSnapshot[]> {
+    return OPERATIONS['sessions.list'].run(this.services.operations, {});
+  }
+
+  async #sendSessions(sessions: readonly SessionSnapshot[], listeners: readonly Listener[]): Promise<void> {
+    const busy = [...sessions].sort((one, other) => other.transfers.length - one.transfers.length);
+    for (const listener of listeners) {
+      const { caller } = listener;
+      const own = caller.kind === 'admin' ? busy : busy.filter(({ user }) => user === caller.account.username);
+      this.#send(listener, 'sessions', { items: own.slice(0, MAX_SESSIONS), total: own.length });
+    }
+  }
+
+  /** Keeps proxies from ending what is quiet, and ends what is no longer allowed. */
+  async #beat(): Promise<void> {
+    for (const listener of this.#listeners) {
+      if (await listener.check()) listener.stream.write(': \n\n');
+      else listener.stream.end();
+    }
+  }
+
+  #send({ stream }: Listener, type: string, data: unknown, id?: string): void {
+    if (stream.writableEnded || stream.destroyed) return;
+    if (stream.writableLength + stream.readableLength > MAX_WAITING_BYTES) return void stream.destroy();
+    stream.write(`event: ${type}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`);
+  }
+}
+
+/** Admins see every event, users those of their own files and logins. */
+function maySee(caller: Caller, event: HubEvent): boolean {
+  return caller.kind === 'admin' || (event.type !== 'admin.acted' && factsOf(event.data).user === caller.account.username);
+}
+
+const feeds = new WeakMap<WebServices, LiveFeed>();
+
+/** That of a web server. */
+export function feedFor(services: WebServices): LiveFeed {
+  let feed = feeds.get(services);
+  if (!feed) {
+    feed = new LiveFeed(services);
+    feeds.set(services, feed);
+  }
+  return feed;
+}
