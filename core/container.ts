@@ -10,6 +10,7 @@ import {
 import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
 import { Passwords } from './auth/passwords.js';
+import { SecondFactors } from './auth/second-factor.js';
 import { SessionRegistry } from './auth/session.js';
 import { Setup } from './auth/setup.js';
 import { Coordinator } from './cluster/coordinator.js';
@@ -22,7 +23,9 @@ import { BanRepository } from './db/bans.js';
 import { Database } from './db/database.js';
 import { DeliveryRepository } from './db/deliveries.js';
 import { EventRepository } from './db/events.js';
+import { IdempotencyRepository } from './db/idempotency.js';
 import { RuleRepository } from './db/rules.js';
+import { SecondFactorRepository } from './db/second-factors.js';
 import { SettingsRepository } from './db/settings.js';
 import { StorageRepository } from './db/storages.js';
 import { UploadRepository } from './db/uploads.js';
@@ -84,6 +87,9 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerSingleton(WebSessionRepository);
   container.registerSingleton(ApiKeyRepository);
   container.registerSingleton(AddressRuleRepository);
+  container.registerSingleton(SecondFactorRepository);
+  container.registerSingleton(SecondFactors);
+  container.registerSingleton(IdempotencyRepository);
   container.registerSingleton(Setup);
   container.registerSingleton(AdminLogin);
   container.registerSingleton(BanRepository);
@@ -190,6 +196,7 @@ function loginService(c: DependencyContainer, log: Logger): LoginService {
     c.resolve(Defence),
     c.resolve(Guards),
     c.resolve(SessionRegistry),
+    c.resolve(SecondFactors),
     c.resolve(EventBus as InjectionToken<EventBus>),
     log,
   );

@@ -11,13 +11,13 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
   [
     'core',
     /^#extensions\/bundled\.js$/,
-    /^(tsyringe|reflect-metadata|eventemitter3|knex|better-sqlite3|zod|yaml|semver|commander|pino|pino-pretty|ipaddr\.js|undici|@node-rs\/argon2)$/,
+    /^(tsyringe|reflect-metadata|eventemitter3|knex|better-sqlite3|zod|yaml|semver|commander|pino|pino-pretty|ipaddr\.js|undici|otpauth|@node-rs\/argon2)$/,
   ],
   ['backends/*', door, /^ssh2$/],
   ['protocols/*', door, /^(ssh2|ftp-srv)$/],
   ['extensions/*', door, /^$/],
   ['extensions', /^(#core\/api\.js|#(backends|protocols|web|extensions|migrations)\/([\w-]+\/)?index\.js)$/, /^$/],
-  ['web', /^#core\//, /^(@hapi\/|jose$|yazl$|qrcode$|tsyringe$)/],
+  ['web', /^#core\//, /^(@hapi\/|jose$|yazl$|qrcode$|prom-client$|tsyringe$)/],
   ['web/ui', /^$/, /./],
   ['migrations', /^$/, /^knex$/],
 ];

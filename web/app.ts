@@ -8,6 +8,8 @@ import { audited } from './http/audit.js';
 import { clientOf, refuseForeign, refuseForeignHost } from './http/client.js';
 import { addSecurityHeaders } from './http/headers.js';
 import { addHealthRoutes } from './http/health.js';
+import { once } from './http/idempotency.js';
+import { addMetrics } from './http/metrics.js';
 import { addPages } from './http/pages.js';
 import { answerProblem } from './http/problem.js';
 import { type Rate, Rates, withRate } from './http/rates.js';
@@ -64,6 +66,7 @@ export class WebApp {
     });
     for (const route of API_ROUTES) app.#add(route);
     app.#addDocument();
+    addMetrics(server, services);
     addHealthRoutes(server, services, () => app.#stopping);
     await addPages(server, options);
     // Without it, each answer would close its connection.
@@ -140,9 +143,8 @@ export class WebApp {
       ifMatch: versionOf(request.raw.req.headers['if-match']),
     };
     const { caller } = request.app;
-    const given = await audited(this.services, { route, caller, client: call.client, params: call.params, body: call.body }, () =>
-      route.handle(call),
-    );
+    const facts = { route, caller, client: call.client, params: call.params, body: call.body };
+    const given = await once(this.services, route, request, () => audited(this.services, facts, () => route.handle(call)));
     if (route.rawResponse !== undefined || isResponse(given)) return given as never;
     const { value, headers } = given instanceof Answer ? given : new Answer(given, {});
     // What the schema does not name does not leave the hub.

@@ -3,11 +3,13 @@ import type { Logger, LoginService, ProtocolContext } from '#core/api.js';
 import { AdminLogin } from '#core/auth/admin-login.js';
 import { Defence } from '#core/auth/defence.js';
 import { Passwords } from '#core/auth/passwords.js';
+import { SecondFactors } from '#core/auth/second-factor.js';
 import { SessionRegistry } from '#core/auth/session.js';
 import { Setup } from '#core/auth/setup.js';
 import type { Configuration } from '#core/configuration.js';
 import { AddressRuleRepository } from '#core/db/address-rules.js';
 import { ApiKeyRepository } from '#core/db/api-keys.js';
+import { IdempotencyRepository } from '#core/db/idempotency.js';
 import { SettingsRepository } from '#core/db/settings.js';
 import { EventBus } from '#core/events/bus.js';
 import { HUB } from '#core/hub.js';
@@ -26,6 +28,8 @@ export interface WebServices {
   readonly setup: Setup;
   readonly adminLogin: AdminLogin;
   readonly sessionRegistry: SessionRegistry;
+  readonly secondFactors: SecondFactors;
+  readonly idempotency: IdempotencyRepository;
   readonly defence: Defence;
   readonly passwords: Passwords;
   readonly apiKeys: ApiKeyRepository;
@@ -46,6 +50,8 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     setup: context.resolve(Setup),
     adminLogin: context.resolve(AdminLogin),
     sessionRegistry: context.resolve(SessionRegistry),
+    secondFactors: context.resolve(SecondFactors),
+    idempotency: context.resolve(IdempotencyRepository),
     defence: context.resolve(Defence),
     passwords: context.resolve(Passwords),
     apiKeys: context.resolve(ApiKeyRepository),

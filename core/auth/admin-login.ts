@@ -6,6 +6,8 @@ import { EventBus } from '../events/bus.js';
 import { canonicalAddress } from '../net.js';
 import { Defence } from './defence.js';
 import { Passwords } from './passwords.js';
+import { ProofRequired } from './proof-required.js';
+import { SecondFactors } from './second-factor.js';
 
 /** The same words for every reason: a stranger must not learn who administers. */
 const REFUSED = 'Login failed';
@@ -14,6 +16,8 @@ const REFUSED = 'Login failed';
 export interface AdminAttempt {
   readonly username: string;
   readonly password: string;
+  /** Of the second factor. */
+  readonly code?: string | undefined;
   readonly remoteAddress: string;
 }
 
@@ -25,9 +29,10 @@ export class AdminLogin {
     private readonly passwords: Passwords,
     private readonly defence: Defence,
     private readonly bus: EventBus,
+    private readonly secondFactors: SecondFactors,
   ) {}
 
-  /** Throws 'rate-limited' for an address that failed too often, and 'authentication-failed' for everything else, whose reason 'login.failed' tells. */
+  /** Throws ProofRequired ('second-factor-required') when a code is wanted beside what is right, 'rate-limited' for an address that failed too often, and 'authentication-failed' for everything else, whose reason 'login.failed' tells. */
   async login(attempt: AdminAttempt): Promise<Admin> {
     const remoteAddress = canonicalAddress(attempt.remoteAddress);
     if (this.defence.isBanned(remoteAddress))
@@ -36,6 +41,11 @@ export class AdminLogin {
     const matches = await this.passwords.verify(await this.admins.passwordHash(admin?.id ?? ''), attempt.password);
     const reason = this.#refusal(admin, attempt, matches);
     if (!admin || reason !== undefined) return this.#refuse(attempt.username, remoteAddress, reason ?? 'No such admin');
+    if (await this.secondFactors.isOn('admin', admin.id)) {
+      if (attempt.code === undefined) throw new ProofRequired(['one-time-code']);
+      if (!(await this.secondFactors.verify('admin', admin.id, attempt.code)))
+        return this.#refuse(attempt.username, remoteAddress, 'The one-time code is wrong, or was used before');
+    }
     await this.admins.recordLogin(admin.id, new Date());
     return admin;
   }

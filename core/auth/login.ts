@@ -9,6 +9,7 @@ import { refusalOf } from './account.js';
 import { type Authenticators, type Credential, holdsKey, type LoginAttempt } from './authenticators.js';
 import type { Admission, Defence } from './defence.js';
 import { type NextProof, ProofRequired } from './proof-required.js';
+import type { SecondFactors } from './second-factor.js';
 import type { Session, SessionRegistry } from './session.js';
 
 /** What a client that may not come in is told, whatever the reason: it must not learn which users exist. */
@@ -36,6 +37,7 @@ export class LoginService {
     private readonly defence: Defence,
     private readonly guards: Guards,
     private readonly sessions: SessionRegistry,
+    private readonly secondFactors: SecondFactors,
     private readonly bus: EventBus,
     private readonly log: Logger,
   ) {}
@@ -61,8 +63,8 @@ export class LoginService {
   }
 
   /**
-   * Checks the address, the authenticators, account status, protocol and address rules, guards and session limits, in this
-   * order, and publishes 'login.succeeded' or 'login.failed' with the reason.
+   * Checks the address, the authenticators, account status, protocol and address rules, the second factor, guards and session
+   * limits, in this order, and publishes 'login.succeeded' or 'login.failed' with the reason.
    * The attempt holds every credential of the connection so far, in the order in which they were given, and each is checked anew.
    * Throws ProofRequired ('second-factor-required') when those are right and one more is wanted, which counts as no failure;
    * 'authentication-failed', 'permission-denied', 'rate-limited', 'too-many-sessions' or 'unavailable'.
@@ -87,10 +89,12 @@ export class LoginService {
       throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
     if (this.defence.isUserBanned(attempt.username ?? '') && attempt.credentials.some(({ kind }) => GUESSABLE.has(kind)))
       throw new HubError('authentication-failed', 'Too many failed logins of this user');
-    const { user, method } = await this.#recognise(attempt);
+    const proofs = attempt.credentials.filter(({ kind }) => kind !== 'one-time-code');
+    const { user, method } = await this.#recognise({ ...attempt, credentials: proofs });
     const refusal = refusalOf(user, attempt);
     if (refusal !== undefined) throw new HubError('authentication-failed', refusal);
     if (user.methods.length > 0) requireMethod(user, method);
+    await this.#requireCode(user, attempt.credentials);
     await this.guards.ask('login', { user: user.username, protocol, remoteAddress });
     const session = await this.sessions.create(user, { protocol, remoteAddress, tls: attempt.tls ?? true });
     try {
@@ -103,6 +107,15 @@ export class LoginService {
       .recordLogin(user.id, new Date())
       .catch((error: unknown) => this.log.warn({ err: error, user: user.username }, 'time of login could not be recorded'));
     return session;
+  }
+
+  /** Whoever has a second factor is asked for it, by whatever he has proven himself before. */
+  async #requireCode({ id }: User, credentials: readonly Credential[]): Promise<void> {
+    if (!(await this.secondFactors.isOn('user', id))) return;
+    const given = credentials.findLast(credential => credential.kind === 'one-time-code');
+    if (!given) throw new ProofRequired(['one-time-code']);
+    if (!(await this.secondFactors.verify('user', id, given.code)))
+      throw new HubError('authentication-failed', 'The one-time code is wrong, or was used before');
   }
 
   /** Whom the credentials are of, each verified once; `method` names all of them for a user with methods, else the authenticator. */

@@ -56,6 +56,16 @@ export function addAdminCommands(program: Command, context: CliContext): void {
     output.result(changed, ({ admin, password }) => [`${admin.username} has a new password.`, ...madePassword(password)].join('\n'));
   });
 
+  withExamples(group.command('reset-second-factor <name>').description('Ask an admin for no code any more, and end his browser sessions'), [
+    ['Who lost the device', 'admin reset-second-factor ada'],
+  ]).action(async (username: string, _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    output.result(
+      await withHub(context, global, hub => hub.call('admins.reset-second-factor', { username })),
+      admin => `${admin.username} is asked for no code any more.`,
+    );
+  });
+
   withExamples(group.command('remove <name>').description('Delete an admin; one owner has to stay'), [
     ['The admin vic', 'admin remove vic'],
   ]).action(async (username: string, _options, self: Command) => {

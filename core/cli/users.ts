@@ -105,6 +105,16 @@ export function addUserCommands(program: Command, context: CliContext): void {
       output.result(changed, describeUser);
     });
 
+  withExamples(command('reset-second-factor <name>', 'Ask a user for no code any more'), [
+    ['Who lost the device', 'user reset-second-factor alice'],
+  ]).action(async (name: string, _options, self: Command) => {
+    const { global, output } = surroundings(self, context);
+    output.result(
+      await withHub(context, global, hub => hub.call('users.reset-second-factor', { username: name })),
+      user => `${user.username} is asked for no code any more.`,
+    );
+  });
+
   addKeyCommands(group, context);
   addMountCommands(group, context);
 

@@ -56,9 +56,19 @@ export const adminOperations = {
     return { admin: changed, ...(made !== undefined && { password: made }) };
   }),
 
+  /** For who lost his device: the password alone lets the admin in again. */
+  'admins.reset-second-factor': operation(z.strictObject({ username }), async (services, input) => {
+    const admin = await find(services, input.username);
+    if (!(await services.secondFactors.remove('admin', admin.id)))
+      throw new HubError('not-found', `'${admin.username}' has no second factor`);
+    await services.webSessions.endAll('admin', admin.id);
+    return admin;
+  }),
+
   'admins.remove': operation(z.strictObject({ username }), async (services, input) => {
     const admin = await find(services, input.username);
     await services.admins.delete(admin.id);
+    await services.secondFactors.remove('admin', admin.id);
     await services.webSessions.endAll('admin', admin.id);
     return admin;
   }),

@@ -1,6 +1,7 @@
 import type { InjectionToken } from 'tsyringe';
 import { Defence } from '../auth/defence.js';
 import { Passwords } from '../auth/passwords.js';
+import { SecondFactors } from '../auth/second-factor.js';
 import { SessionRegistry } from '../auth/session.js';
 import { Coordinator } from '../cluster/coordinator.js';
 import { AdminRepository } from '../db/admins.js';
@@ -30,6 +31,7 @@ export function servicesOf(hub: Hub): OperationServices {
     users: hub.get(UserRepository),
     admins: hub.get(AdminRepository),
     webSessions: hub.get(WebSessionRepository),
+    secondFactors: hub.get(SecondFactors),
     storages: hub.get(StorageRepository),
     storageRegistry: hub.get(StorageRegistry),
     uploads: hub.get(ResumableUploads),

@@ -7,7 +7,7 @@ import type { EventRepository } from '../db/events.js';
 import type { StoredRule } from '../db/rules.js';
 import type { StorageRepository } from '../db/storages.js';
 import type { UserRepository } from '../db/users.js';
-import type { WebSessionRepository } from '../db/web-sessions.js';
+import type { AccountKind, WebSessionRepository } from '../db/web-sessions.js';
 import type { ActionTypes } from '../events/actions.js';
 import type { Rule } from '../events/rule.js';
 import type { RuleTable } from '../events/rules.js';
@@ -40,6 +40,7 @@ export interface OperationServices {
   readonly admins: AdminRepository;
   /** Browsers that are logged in. */
   readonly webSessions: WebSessionRepository;
+  readonly secondFactors: { remove(kind: AccountKind, ownerId: string): Promise<boolean> };
   readonly storages: StorageRepository;
   readonly storageRegistry: StorageRegistry;
   /** Gives what removes the interrupted uploads of a storage once that is removed. */

@@ -126,8 +126,16 @@ export const userOperations = {
     if (input.version !== undefined && input.version !== user.version)
       throw new HubError('conflict', `Somebody else has changed user '${user.username}' in the meantime`);
     await services.users.delete(user.id);
+    await services.secondFactors.remove('user', user.id);
     await endSessions(services, user, 'The account was removed');
     return { username: user.username, mounts: user.mounts };
+  }),
+
+  /** For who lost his device: what the user proved himself by before lets him in again. */
+  'users.reset-second-factor': operation(named, async (services, input) => {
+    const user = await find(services, input.username);
+    if (!(await services.secondFactors.remove('user', user.id))) throw new HubError('not-found', `'${user.username}' has no second factor`);
+    return user;
   }),
 
   'users.keys.add': operation(z.strictObject({ username, key: z.string() }), async (services, input) => {

@@ -61,7 +61,7 @@ for (const who of ['stranger', 'user', ...ROLES]) {
       const isAllowed = ALLOWED[route.access]!.includes(who);
       const refused = who === 'stranger' ? 401 : 403;
       if (!isAllowed) t.is(status, refused, `${who} ${route.id}`);
-      else if (!['session.create', 'setup.finish', 'me.password'].includes(route.id))
+      else if (!['session.create', 'setup.finish', 'me.password', 'me.second-factor.begin'].includes(route.id))
         t.false([401, 403].includes(status), `${who} ${route.id}: ${status}`);
       t.true(status < 500 || status === 503 || status === 501, `${who} ${route.id}: ${status}`);
     }

@@ -98,6 +98,20 @@ export const adminRoutes: readonly Route[] = [
   }),
 
   defineRoute({
+    id: 'admins.reset-second-factor',
+    method: 'DELETE',
+    path: '/admins/{name}/second-factor',
+    summary: 'Ask an admin for no code any more; his sessions end',
+    access: 'owner',
+    keys: false,
+    params: adminName,
+    failures: [404],
+    handle: async ({ params, services }) => {
+      await OPERATIONS['admins.reset-second-factor'].run(services.operations, { username: params.name });
+    },
+  }),
+
+  defineRoute({
     id: 'admins.remove',
     method: 'DELETE',
     path: '/admins/{name}',
@@ -124,6 +138,6 @@ async function refuseOwnFall({ params, body, caller, services }: Call<{ name: st
 }
 
 /** An admin as the API shows him. */
-export async function adminView(_services: WebServices, admin: Admin): Promise<z.input<typeof adminSchema>> {
-  return { ...admin, secondFactor: false, lastLoginAt: admin.lastLoginAt ?? null };
+export async function adminView({ secondFactors }: WebServices, admin: Admin): Promise<z.input<typeof adminSchema>> {
+  return { ...admin, secondFactor: await secondFactors.isOn('admin', admin.id), lastLoginAt: admin.lastLoginAt ?? null };
 }

@@ -6,6 +6,7 @@ import { fileRoutes } from './files.js';
 import { hubRoutes } from './hub.js';
 import { liveRoutes } from './live.js';
 import { meRoutes } from './me.js';
+import { secondFactorRoutes } from './second-factor.js';
 import { securityRoutes } from './security.js';
 import { sessionRoutes } from './session.js';
 import { storageRoutes } from './storages.js';
@@ -16,6 +17,7 @@ import { webhookRoutes } from './webhooks.js';
 export const API_ROUTES: readonly Route[] = [
   ...sessionRoutes,
   ...meRoutes,
+  ...secondFactorRoutes,
   ...fileRoutes,
   ...userRoutes,
   ...adminRoutes,

@@ -40,14 +40,14 @@ export const meRoutes: readonly Route[] = [
     summary: 'Show my profile',
     access: 'login',
     response: profileSchema,
-    handle: async ({ caller }) => {
+    handle: async ({ caller, services }) => {
       const { account } = caller;
       return {
         kind: caller.kind,
         username: account.username,
         ...(caller.kind === 'admin' && { role: caller.account.role }),
         hasPassword: account.hasPassword,
-        secondFactor: false,
+        secondFactor: await services.secondFactors.isOn(caller.kind, account.id),
         keys: caller.kind === 'user' ? [...caller.account.keys] : [],
         createdAt: account.createdAt,
         lastLoginAt: account.lastLoginAt ?? null,
@@ -145,6 +145,7 @@ export const meRoutes: readonly Route[] = [
 export async function requirePassword(
   { caller, client, services }: Pick<Call, 'caller' | 'client' | 'services'>,
   password: string,
+  field = 'current',
 ): Promise<void> {
   const { defence, passwords } = services;
   const { username } = caller.account;
@@ -152,7 +153,7 @@ export async function requirePassword(
     throw new HubError('rate-limited', 'Too many wrong passwords, try again later');
   if (await passwords.verify(await hashOf(caller, services), password)) return;
   await defence.failed(client.remoteAddress, username);
-  throw new HubError('permission-denied', 'The password is wrong', { field: 'current' });
+  throw new HubError('permission-denied', 'The password is wrong', { field });
 }
 
 async function hashOf(caller: Caller, { operations }: Call['services']): Promise<string | undefined> {

@@ -6,6 +6,7 @@ import { withCookie } from '../auth/cookies.js';
 import { startSession } from '../auth/log-in.js';
 import { openFor } from '../auth/open-sessions.js';
 import { type Call, defineRoute, type Route } from '../http/route.js';
+import type { WebServices } from '../services.js';
 import { name, rights } from './schemas.js';
 
 const whoami = z
@@ -49,7 +50,10 @@ export const sessionRoutes: readonly Route[] = [
       }
       const session = await services.login.login({
         username: body.username,
-        credentials: [{ kind: 'password', password: body.password }],
+        credentials: [
+          { kind: 'password', password: body.password },
+          ...(body.code === undefined ? [] : [{ kind: 'one-time-code', code: body.code } as const]),
+        ],
         protocol: 'web',
         remoteAddress,
         tls: client.tls,
@@ -67,7 +71,7 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'Who am I',
     access: 'login',
     response: whoami,
-    handle: async ({ caller }) => describe(caller),
+    handle: async ({ caller, services }) => describe(caller, services),
   }),
 
   defineRoute({
@@ -127,12 +131,13 @@ async function begin(call: Call, caller: Caller, opened?: (webSession: string) =
   const owner = { kind: caller.kind, ownerId: caller.account.id };
   const { id, onto } = await startSession(call, owner);
   opened?.(id);
-  const response = h.response(whoami.parse({ ...describe(caller), session: id })).code(status);
+  const response = h.response(whoami.parse({ ...(await describe(caller, call.services)), session: id })).code(status);
   return onto(response).header('cache-control', 'no-store');
 }
 
-function describe(caller: Caller): z.input<typeof whoami> {
-  const shared = { name: caller.account.username, secondFactor: false, session: caller.session?.id };
+async function describe(caller: Caller, { secondFactors }: WebServices): Promise<z.input<typeof whoami>> {
+  const secondFactor = await secondFactors.isOn(caller.kind, caller.account.id);
+  const shared = { name: caller.account.username, secondFactor, session: caller.session?.id };
   if (caller.kind === 'admin') return { kind: 'admin', role: caller.account.role, ...shared };
   const { permissions } = caller.account;
   return { kind: 'user', permissions: Object.fromEntries(Object.entries(permissions).map(([path, list]) => [path, [...list]])), ...shared };

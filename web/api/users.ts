@@ -71,7 +71,11 @@ export const userRoutes: readonly Route[] = [
       const { order, descending } = orderOf(sort, 'username');
       const wanted = { order: order === 'name' ? ('username' as const) : order, descending, limit, offset };
       const { items, total } = await services.operations.users.window(filter, wanted);
-      return { items: await Promise.all(items.map(user => userView(services, user))), total, limit, offset };
+      const on = await services.secondFactors.those(
+        'user',
+        items.map(({ id }) => id),
+      );
+      return { items: items.map(user => viewOf(user, on.has(user.id))), total, limit, offset };
     },
   }),
 
@@ -145,6 +149,19 @@ export const userRoutes: readonly Route[] = [
   }),
 
   defineRoute({
+    id: 'users.reset-second-factor',
+    method: 'DELETE',
+    path: '/users/{name}/second-factor',
+    summary: 'Ask a user for no code any more',
+    access: 'admin',
+    params: userName,
+    failures: [404],
+    handle: async ({ params, services }) => {
+      await OPERATIONS['users.reset-second-factor'].run(services.operations, { username: params.name });
+    },
+  }),
+
+  defineRoute({
     id: 'users.keys.list',
     method: 'GET',
     path: '/users/{name}/keys',
@@ -187,11 +204,15 @@ export const userRoutes: readonly Route[] = [
 ];
 
 /** A user as the API shows him. */
-export async function userView(_services: WebServices, user: User): Promise<z.input<typeof userSchema>> {
+export async function userView({ secondFactors }: WebServices, user: User): Promise<z.input<typeof userSchema>> {
+  return viewOf(user, await secondFactors.isOn('user', user.id));
+}
+
+function viewOf(user: User, secondFactor: boolean): z.input<typeof userSchema> {
   const { keys, mounts, patterns, permissions, protocols, addresses, methods } = user;
   return {
     ...user,
-    secondFactor: false,
+    secondFactor,
     keys: [...keys],
     mounts: [...mounts],
     patterns: patterns.map(({ allow, deny, ...rest }) => ({ ...rest, allow: [...allow], deny: [...deny] })),

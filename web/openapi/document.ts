@@ -76,11 +76,20 @@ function operationOf(route: Route, schemas: SharedSchemas, problem: JsonSchema):
       ...parametersOf(route.params, 'path', schemas),
       ...parametersOf(route.query, 'query', schemas),
       ...(route.versioned ? [IF_MATCH] : []),
+      ...(route.method === 'POST' && route.access !== 'public' ? [IDEMPOTENCY_KEY] : []),
     ],
     ...bodyOf(route, schemas),
     responses: { ...successOf(route, schemas), ...failuresOf(route, problem) },
   };
 }
+
+const IDEMPOTENCY_KEY: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'Sent again within a day, the request is not done again; the answer is the same',
+  schema: { type: 'string' },
+};
 
 const IF_MATCH: Parameter = {
   name: 'If-Match',

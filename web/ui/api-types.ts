@@ -95,6 +95,41 @@ export interface WebSession {
   current: boolean;
 }
 
+export interface SecondFactorState {
+  on: boolean;
+  recoveryLeft: number;
+}
+
+export interface SecondFactorBegin {
+  password: string;
+}
+
+export interface SecondFactorSecret {
+  secret: string;
+  uri: string;
+  /** The URI as a QR code, in SVG */
+  picture: string;
+}
+
+export interface SecondFactorConfirm {
+  code: string;
+}
+
+export interface RecoveryCodes {
+  /** Each good once; shown this once */
+  recoveryCodes: string[];
+}
+
+export interface SecondFactorProof {
+  password: string;
+  code: string;
+}
+
+export interface SecondFactorRemove {
+  password: string;
+  code: string;
+}
+
 export interface Directory {
   path: string;
   /** What I may do in it */
@@ -903,6 +938,41 @@ export interface Operations {
     body: undefined;
     response: undefined;
   };
+  /** Whether I am asked for a code, and how many recovery codes are left. */
+  'me.second-factor.show': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: SecondFactorState;
+  };
+  /** Make a secret for my authenticator app; it counts once it is confirmed. */
+  'me.second-factor.begin': {
+    params: undefined;
+    query: undefined;
+    body: SecondFactorBegin;
+    response: SecondFactorSecret;
+  };
+  /** Show that my app has the secret; from now on I am asked, and my other browser sessions end. */
+  'me.second-factor.confirm': {
+    params: undefined;
+    query: undefined;
+    body: SecondFactorConfirm;
+    response: RecoveryCodes;
+  };
+  /** New recovery codes in place of those there were. */
+  'me.second-factor.recovery-codes': {
+    params: undefined;
+    query: undefined;
+    body: SecondFactorProof;
+    response: RecoveryCodes;
+  };
+  /** Ask me for no code any more. */
+  'me.second-factor.remove': {
+    params: undefined;
+    query: undefined;
+    body: SecondFactorRemove;
+    response: undefined;
+  };
   /** List a directory of mine. */
   'files.list': {
     params: undefined;
@@ -994,6 +1064,13 @@ export interface Operations {
     body: undefined;
     response: undefined;
   };
+  /** Ask a user for no code any more. */
+  'users.reset-second-factor': {
+    params: { name: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
+  };
   /** List the public keys of a user. */
   'users.keys.list': {
     params: { name: string };
@@ -1049,6 +1126,13 @@ export interface Operations {
     query: undefined;
     body: AdminPassword;
     response: AdminPasswordReset;
+  };
+  /** Ask an admin for no code any more; his sessions end. */
+  'admins.reset-second-factor': {
+    params: { name: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
   };
   /** Delete an admin. */
   'admins.remove': {
@@ -1393,6 +1477,11 @@ export const OPERATIONS = {
   'me.keys.remove': ['DELETE', '/me/keys/{fingerprint}'],
   'me.sessions.list': ['GET', '/me/sessions'],
   'me.sessions.end': ['DELETE', '/me/sessions/{id}'],
+  'me.second-factor.show': ['GET', '/me/second-factor'],
+  'me.second-factor.begin': ['POST', '/me/second-factor'],
+  'me.second-factor.confirm': ['POST', '/me/second-factor/confirm'],
+  'me.second-factor.recovery-codes': ['POST', '/me/second-factor/recovery-codes'],
+  'me.second-factor.remove': ['POST', '/me/second-factor/remove'],
   'files.list': ['GET', '/files'],
   'files.show': ['GET', '/files/info'],
   'files.download': ['GET', '/files/content'],
@@ -1406,6 +1495,7 @@ export const OPERATIONS = {
   'users.show': ['GET', '/users/{name}'],
   'users.set': ['PATCH', '/users/{name}'],
   'users.remove': ['DELETE', '/users/{name}'],
+  'users.reset-second-factor': ['DELETE', '/users/{name}/second-factor'],
   'users.keys.list': ['GET', '/users/{name}/keys'],
   'users.keys.add': ['POST', '/users/{name}/keys'],
   'users.keys.remove': ['DELETE', '/users/{name}/keys/{fingerprint}'],
@@ -1414,6 +1504,7 @@ export const OPERATIONS = {
   'admins.show': ['GET', '/admins/{name}'],
   'admins.set': ['PATCH', '/admins/{name}'],
   'admins.reset-password': ['POST', '/admins/{name}/password'],
+  'admins.reset-second-factor': ['DELETE', '/admins/{name}/second-factor'],
   'admins.remove': ['DELETE', '/admins/{name}'],
   'api-keys.list': ['GET', '/api-keys'],
   'api-keys.create': ['POST', '/api-keys'],

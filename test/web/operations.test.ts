@@ -1,0 +1,85 @@
+import 'reflect-metadata';
+import test from 'ava';
+import { ApiClient, startWeb } from './support.js';
+
+test('a POST with a key is done once, and gives what is shown once again to who repeats it', async t => {
+  const hub = await startWeb(t);
+  const ada = await hub.loggedIn('admin', 'ada');
+  const headers = { 'idempotency-key': 'key-1' };
+  const [first, second] = [
+    await ada.post('/users', { username: 'alice' }, headers),
+    await ada.post('/users', { username: 'alice' }, headers),
+  ];
+  t.is(first.status, 201);
+  t.is(second.status, 201);
+  t.deepEqual(second.body, first.body);
+  t.is(second.headers.get('etag'), first.headers.get('etag'));
+  t.is((await ada.post('/users', { username: 'bob' }, headers)).status, 400);
+  t.is((await ada.post('/users', { username: 'alice' }, { 'idempotency-key': 'key-2' })).status, 409);
+  t.is((await ada.post('/users', { username: '../' }, { 'idempotency-key': 'key-3' })).status, 400);
+  t.is((await ada.post('/users', { username: 'carol' }, { 'idempotency-key': 'key-3' })).status, 201);
+  const both = await Promise.all([1, 2].map(() => ada.post('/users', { username: 'dave' }, { 'idempotency-key': 'key-4' })));
+  t.true(both.every(({ status }) => [201, 423].includes(status)));
+  t.like((await ada.get('/users')).body, { total: 3 });
+});
+
+test('gives metrics on the machine itself, and elsewhere with a key of an admin', async t => {
+  const hub = await startWeb(t, { users: { alice: { password: 'pw' } } });
+  const alice = await hub.loggedIn('user', 'alice');
+  await fetch(`${hub.base}/metrics`);
+  await alice.raw('PUT', '/files/content?path=/f', { body: '12345' });
+  await hub.event('upload.completed');
+  const text = await (await fetch(`${hub.base}/metrics`)).text();
+  t.regex(text, /^entrepot_sessions_active\{protocol="web"\} 1$/m);
+  t.regex(text, /^entrepot_transfer_bytes_total\{protocol="web",direction="upload",result="completed"\} 5$/m);
+  t.regex(text, /^entrepot_build_info\{version="[\d.]+"\} 1$/m);
+  t.regex(text, /^process_resident_memory_bytes \d/m);
+  const behind = await startWeb(t, { users: { alice: { password: 'pw' } }, web: { trustedProxies: ['127.0.0.1'] } });
+  const away = { 'x-forwarded-for': '192.0.2.1' };
+  const get = async (headers: Record<string, string>) =>
+    (await fetch(`${behind.base}/metrics`, { headers: { ...away, ...headers } })).status;
+  t.is(await get({}), 401);
+  const ada = await behind.loggedIn('admin', 'ada');
+  const { token } = (await ada.post('/api-keys', { name: 'prometheus', scope: 'metrics' })).body;
+  t.is(await get({ authorization: `Bearer ${token}` }), 200);
+  const user = await behind.loggedIn('user', 'alice');
+  const other = (await user.post('/api-keys', { name: 'mine', scope: 'metrics' })).body;
+  t.is(await get({ authorization: `Bearer ${other.token}` }), 403);
+  t.is((await new ApiClient(behind.base, { authorization: `Bearer ${token}` }).get('/users')).status, 403);
+});
+
+test('adds, tests, changes, browses and removes a storage', async t => {
+  const hub = await startWeb(t, { storage: 'disk' });
+  const ada = await hub.loggedIn('admin', 'ada');
+  const root = hub.dataDirectory;
+  const kinds = (await ada.get('/storage-kinds')).body.items as unknown as { name: string; schema: { properties?: object } }[];
+  t.true(kinds.some(({ name, schema }) => name === 'local' && 'root' in (schema.properties ?? {})));
+  t.like((await ada.post('/storages/test', { kind: 'local', options: { root: `${root}/secret.key` } })).body, { ok: false });
+  const refused = await ada.post('/storages', { name: 'x', kind: 'lokal' });
+  t.like(refused.body.errors![0], { pointer: '/kind' });
+  t.like((await ada.post('/storages', { name: 'x', kind: 'local', options: { rot: '/' } })).body.errors![0], { pointer: '/options' });
+  const added = await ada.post('/storages', { name: 'archive', kind: 'local', options: { root } });
+  t.is(added.status, 201);
+  t.like((await ada.post('/storages/archive/test')).body, { ok: true });
+  const names = (await ada.get('/storages/archive/files?path=/')).body.items as unknown as { name: string }[];
+  t.true(names.some(({ name }) => name === 'files'));
+  const etag = added.headers.get('etag')!;
+  t.is((await ada.patch('/storages/archive', { options: { root: `${root}/files` } }, { 'if-match': etag })).status, 200);
+  t.is((await ada.patch('/storages/archive', { options: { root } }, { 'if-match': etag })).status, 412);
+  t.is((await ada.delete('/storages/archive')).status, 204);
+  t.is((await ada.get('/storages/archive')).status, 404);
+});
+
+test('shows the hub: status, configuration with sources, certificates, host keys, extensions and branding', async t => {
+  const hub = await startWeb(t);
+  const ada = await hub.loggedIn('admin', 'ada');
+  t.like((await ada.get('/status')).body, { users: 0, deadDeliveries: 0 });
+  const options = (await ada.get('/config')).body.items as unknown as { path: string; source: string }[];
+  t.true(options.some(({ path }) => path === 'limits.sessions') && options.some(({ path }) => path === 'protocols.web.port'));
+  t.is((await ada.get('/certificates')).status, 200);
+  t.true(((await ada.get('/host-keys')).body.items as unknown as unknown[]).length >= 3);
+  t.true(((await ada.get('/extensions')).body.protocols as unknown as string[]).includes('web'));
+  t.is((await ada.patch('/branding', { name: 'Ours', colour: '#1c7ed6' })).status, 200);
+  t.is((await ada.patch('/branding', { logo: 'data:image/svg+xml;base64,AAAA' })).status, 400);
+  t.like((await hub.browser().get('/branding')).body, { name: 'Ours', colour: '#1c7ed6', logo: '' });
+});
