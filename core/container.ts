@@ -3,6 +3,7 @@ import { AdminLogin } from './auth/admin-login.js';
 import {
   Authenticators,
   CertificateAuthenticator,
+  IdentityAuthenticator,
   PasswordAuthenticator,
   PublicKeyAuthenticator,
   SshCertificateAuthenticator,
@@ -24,6 +25,7 @@ import { Database } from './db/database.js';
 import { DeliveryRepository } from './db/deliveries.js';
 import { EventRepository } from './db/events.js';
 import { IdempotencyRepository } from './db/idempotency.js';
+import { IdentityRepository } from './db/identities.js';
 import { RuleRepository } from './db/rules.js';
 import { SecondFactorRepository } from './db/second-factors.js';
 import { SettingsRepository } from './db/settings.js';
@@ -90,6 +92,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerSingleton(SecondFactorRepository);
   container.registerSingleton(SecondFactors);
   container.registerSingleton(IdempotencyRepository);
+  container.registerSingleton(IdentityRepository);
   container.registerSingleton(Setup);
   container.registerSingleton(AdminLogin);
   container.registerSingleton(BanRepository);
@@ -137,6 +140,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
         new SshCertificateAuthenticator(c.resolve(UserRepository)),
         new CertificateAuthenticator(c.resolve(UserRepository)),
         new PasswordAuthenticator(c.resolve(UserRepository), c.resolve(Passwords)),
+        new IdentityAuthenticator(c.resolve(UserRepository), c.resolve(IdentityRepository)),
       ]),
   );
   once(Defence, c => defence(c, config, log));

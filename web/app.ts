@@ -17,6 +17,7 @@ import { Answer, type Call, type Route } from './http/route.js';
 import { validator } from './http/validate.js';
 import { feedFor } from './live/feed.js';
 import type { WebServices } from './services.js';
+import { addSso } from './sso/routes.js';
 
 declare module '@hapi/hapi' {
   interface RequestApplicationState {
@@ -40,8 +41,8 @@ export class WebApp {
     this.#rates = new Rates(services.options.requestsPerMinute);
   }
 
-  /** Ready to handle requests. */
-  static async create(services: WebServices): Promise<WebApp> {
+  /** Ready to handle requests; `isSecure` when browsers come by HTTPS. */
+  static async create(services: WebServices, isSecure: boolean): Promise<WebApp> {
     // It listens nowhere: the listeners of WebServer hand their requests over.
     const server = hapiServer({
       listener: createServer(),
@@ -66,6 +67,7 @@ export class WebApp {
     });
     for (const route of API_ROUTES) app.#add(route);
     app.#addDocument();
+    addSso(server, services, isSecure);
     addMetrics(server, services);
     addHealthRoutes(server, services, () => app.#stopping);
     await addPages(server, options);

@@ -79,12 +79,17 @@ export class WebServer implements ProtocolServer {
 
   async #load(): Promise<WebApp> {
     const [{ WebApp }, { servicesFor }] = await Promise.all([import('./app.js'), import('./services.js')]);
-    return WebApp.create(servicesFor(this.options, this.context));
+    return WebApp.create(servicesFor(this.options, this.context), isSecure(this.options));
   }
 }
 
 function needsTls({ host, tls, trustedProxies }: WebOptions): boolean {
   return tls === 'always' || (!isLoopback(host) && trustedProxies.length === 0);
+}
+
+/** Whether browsers come by HTTPS, to the hub or to a proxy before it. */
+function isSecure(options: WebOptions): boolean {
+  return options.publicUrl === undefined ? needsTls(options) : options.publicUrl.startsWith('https:');
 }
 
 function isLoopback(host: string): boolean {

@@ -10,6 +10,7 @@ import type { Configuration } from '#core/configuration.js';
 import { AddressRuleRepository } from '#core/db/address-rules.js';
 import { ApiKeyRepository } from '#core/db/api-keys.js';
 import { IdempotencyRepository } from '#core/db/idempotency.js';
+import { IdentityRepository } from '#core/db/identities.js';
 import { SettingsRepository } from '#core/db/settings.js';
 import { EventBus } from '#core/events/bus.js';
 import { HUB } from '#core/hub.js';
@@ -30,6 +31,7 @@ export interface WebServices {
   readonly sessionRegistry: SessionRegistry;
   readonly secondFactors: SecondFactors;
   readonly idempotency: IdempotencyRepository;
+  readonly identities: IdentityRepository;
   readonly defence: Defence;
   readonly passwords: Passwords;
   readonly apiKeys: ApiKeyRepository;
@@ -52,6 +54,7 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     sessionRegistry: context.resolve(SessionRegistry),
     secondFactors: context.resolve(SecondFactors),
     idempotency: context.resolve(IdempotencyRepository),
+    identities: context.resolve(IdentityRepository),
     defence: context.resolve(Defence),
     passwords: context.resolve(Passwords),
     apiKeys: context.resolve(ApiKeyRepository),

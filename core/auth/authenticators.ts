@@ -1,3 +1,4 @@
+import type { IdentityRepository } from '../db/identities.js';
 import type { User, UserRepository } from '../db/users.js';
 import { HubError } from '../errors.js';
 import type { Passwords } from './passwords.js';
@@ -122,6 +123,22 @@ export class CertificateAuthenticator implements Authenticator {
     const offered = credentials.find(credential => credential.kind === 'certificate');
     if (!offered || (username !== undefined && username !== offered.commonName)) return undefined;
     return this.users.findByUsername(offered.commonName);
+  }
+}
+
+/** Lets in whom a provider of single sign-on knows under a subject that is linked to a user. The web server has verified what the provider said. */
+export class IdentityAuthenticator implements Authenticator {
+  readonly name = 'sso';
+
+  constructor(
+    private readonly users: UserRepository,
+    private readonly identities: IdentityRepository,
+  ) {}
+
+  async authenticate({ credentials }: LoginAttempt): Promise<User | undefined> {
+    const offered = credentials.find(credential => credential.kind === 'oidc');
+    const id = offered && (await this.identities.ownerOf(offered, 'user'));
+    return id === undefined ? undefined : this.users.find(id);
   }
 }
 

@@ -92,6 +92,25 @@ export const sessionRoutes: readonly Route[] = [
   }),
 
   defineRoute({
+    id: 'sso.list',
+    method: 'GET',
+    path: '/sso',
+    summary: 'List providers of single sign-on',
+    description: "A browser begins at /sso/NAME/start?scope=admin|user&next=/path, and comes back with '?sso=CODE' where it failed.",
+    access: 'public',
+    response: z
+      .object({ items: z.array(z.object({ name: z.string(), label: z.string(), start: z.string() }).meta({ id: 'SsoProvider' })) })
+      .meta({ id: 'SsoProviders' }),
+    handle: async ({ services: { options } }) => ({
+      items: Object.entries(options.sso).map(([name, { label }]) => ({
+        name,
+        label: label ?? name,
+        start: `${options.basePath}sso/${name}/start`,
+      })),
+    }),
+  }),
+
+  defineRoute({
     id: 'setup.show',
     method: 'GET',
     path: '/setup',

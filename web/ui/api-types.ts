@@ -37,6 +37,16 @@ export interface WhoAmI {
   session?: string;
 }
 
+export interface SsoProviders {
+  items: SsoProvider[];
+}
+
+export interface SsoProvider {
+  name: string;
+  label: string;
+  start: string;
+}
+
 export interface SetupState {
   needed: boolean;
 }
@@ -882,6 +892,13 @@ export interface Operations {
     body: undefined;
     response: undefined;
   };
+  /** List providers of single sign-on. */
+  'sso.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: SsoProviders;
+  };
   /** Whether the hub still needs its first owner. */
   'setup.show': {
     params: undefined;
@@ -1469,6 +1486,7 @@ export const OPERATIONS = {
   'session.create': ['POST', '/session'],
   'session.show': ['GET', '/session'],
   'session.end': ['DELETE', '/session'],
+  'sso.list': ['GET', '/sso'],
   'setup.show': ['GET', '/setup'],
   'setup.finish': ['POST', '/setup'],
   'me.show': ['GET', '/me'],
