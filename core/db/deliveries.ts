@@ -286,7 +286,12 @@ export class DeliveryRepository {
   }
 
   #matching(filter: DeliveryFilter): Knex.QueryBuilder {
-    const query = this.database.reader('deliveries').join('events', 'events.id', 'deliveries.event_id').where('events.state', 'ready');
+    const query = this.database
+      .reader('deliveries')
+      // A cross join keeps the order: there are many more events than deliveries.
+      .joinRaw('cross join events')
+      .whereRaw('events.id = deliveries.event_id')
+      .where('events.state', 'ready');
     if (filter.state !== undefined) query.where('deliveries.state', filter.state);
     if (filter.target !== undefined) query.where('target', filter.target);
     if (filter.eventId !== undefined) query.where('event_id', filter.eventId);

@@ -54,6 +54,12 @@ const PRUNE_BATCH = 500;
 /** A pending event holds back those after it in after() for this long at most. */
 const PENDING_WAIT_MS = 60_000;
 
+const TYPES_OF = `with recursive known (type, last) as (
+    select (select min(type) from events where type >= ? and type < ?), ?
+    union all
+    select (select min(e.type) from events e where e.type > known.type and e.type < known.last), known.last from known where known.type is not null
+  )
+  select type from known where type is not null`;
 const INSERT_EVENT = 'insert into events (id, type, username, path, time, state, event, proof) values (?, ?, ?, ?, ?, ?, ?, ?)';
 const INSERT_DELIVERIES = `insert into deliveries (id, event_id, target, state, attempt, failures, due_at, created_at)
   select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]'), 'waiting', 0, 0, ?, ? from json_each(?)`;
@@ -133,22 +139,55 @@ export class EventRepository {
     limit: number,
     { offset = 0, countLimit }: { readonly offset?: number; readonly countLimit?: number } = {},
   ): Promise<Page<HubEvent>> {
-    const matching = this.#matching(filter);
-    const counted = matching.clone().select('id');
+    if (filter.text !== undefined && countLimit !== undefined) return this.#search(filter, cursor, limit, offset, countLimit);
+    const counted = this.#matching(filter).select('id');
     if (countLimit !== undefined) counted.limit(countLimit);
     const [count, rows] = await Promise.all([
       this.database.reader.from(counted.as('counted')).count({ total: '*' }).first(),
-      matching
-        .clone()
+      this.#newest(filter, cursor, offset, limit + 1),
+    ]);
+    return pageOf(rows, limit, Number((count as { total: number } | undefined)?.total ?? 0));
+  }
+
+  /** A text is looked for in every event: once, for the page and the total alike. */
+  async #search(
+    filter: EventFilter,
+    cursor: string | undefined,
+    limit: number,
+    offset: number,
+    countLimit: number,
+  ): Promise<Page<HubEvent>> {
+    const ids: readonly string[] = await this.#matching(filter)
+      .orderBy('id', 'desc')
+      .limit(Math.max(countLimit, offset + limit + 1))
+      .pluck('id');
+    const shown = (cursor === undefined ? ids : ids.filter(id => id < cursor)).slice(offset, offset + limit + 1);
+    const rows: readonly EventRow[] = await this.database.reader('events').whereIn('id', shown).orderBy('id', 'desc').select('id', 'event');
+    return pageOf(rows, limit, Math.min(ids.length, countLimit));
+  }
+
+  /** Those of a family by one look into the index for each of its types: by one look for all, they would have to be sorted. */
+  async #newest(filter: EventFilter, cursor: string | undefined, offset: number, limit: number): Promise<readonly EventRow[]> {
+    const { reader } = this.database;
+    const newest = (wanted: EventFilter, count: number) =>
+      this.#matching(wanted)
         .modify(query => cursor !== undefined && query.where('id', '<', cursor))
         .orderBy('id', 'desc')
-        .offset(offset)
-        .limit(limit + 1)
-        .select('id', 'event'),
-    ]);
-    const items = (rows as EventRow[]).slice(0, limit);
-    const total = Number((count as { total: number } | undefined)?.total ?? 0);
-    return { items: items.map(parse), total, ...(rows.length > limit && items.length > 0 && { next: items.at(-1)!.id }) };
+        .limit(count)
+        .select('id', 'event');
+    const types = filter.type?.endsWith('.*') ? await this.#typesOf(filter.type) : [];
+    if (types.length === 0) return newest(filter, limit).offset(offset);
+    const each = types.map((type, i) => reader.select('id', 'event').from(newest({ ...filter, type }, offset + limit).as(`of_${i}`)));
+    const all = each[0]!.unionAll(each.slice(1));
+    return reader.select('id', 'event').from(all.as('all_of_them')).orderBy('id', 'desc').offset(offset).limit(limit);
+  }
+
+  /** The types of a family of which there are events. */
+  async #typesOf(family: string): Promise<readonly string[]> {
+    const low = family.slice(0, -1);
+    const high = `${low}\uffff`;
+    const [result] = await this.database.atomically([{ sql: TYPES_OF, bindings: [low, high, high] }]);
+    return ((result?.rows ?? []) as unknown as readonly { type: string }[]).map(({ type }) => type);
   }
 
   /**
@@ -201,7 +240,9 @@ export class EventRepository {
 
   #matching(filter: EventFilter): Knex.QueryBuilder {
     const query = this.database.reader('events').where('state', 'ready');
-    if (filter.type !== undefined && filter.type !== '*') whereType(query, filter.type);
+    // A user has few events, a type has many: behind coalesce, the index by type is not taken for both.
+    const column = filter.user === undefined ? 'type' : this.database.reader.raw("coalesce(type, '')");
+    if (filter.type !== undefined && filter.type !== '*') whereType(query, column, filter.type);
     if (filter.user !== undefined) query.where('username', filter.user);
     if (filter.path !== undefined && filter.path !== '/') whereBelow(query, filter.path);
     if (filter.since !== undefined) query.where('id', '>=', idBound(filter.since));
@@ -211,9 +252,9 @@ export class EventRepository {
   }
 }
 
-function whereType(query: Knex.QueryBuilder, type: string): void {
-  if (type.endsWith('.*')) query.whereBetween('type', [type.slice(0, -1), `${type.slice(0, -1)}\uffff`]);
-  else query.where('type', type);
+function whereType(query: Knex.QueryBuilder, column: string | Knex.Raw, type: string): void {
+  if (type.endsWith('.*')) query.whereBetween(column as string, [type.slice(0, -1), `${type.slice(0, -1)}\uffff`]);
+  else query.where(column as string, type);
 }
 
 function whereBelow(query: Knex.QueryBuilder, path: string): void {
@@ -254,6 +295,12 @@ function eventRow({ event, user, path, proof }: EventRecord) {
 
 function deliveryRow(eventId: string, [id, target]: readonly [string, string], due: number | null, now: number) {
   return { id, event_id: eventId, target, state: 'waiting', attempt: 0, failures: 0, due_at: due, created_at: now };
+}
+
+/** A page of `rows`, of which there is one more where something follows. */
+function pageOf(rows: readonly EventRow[], limit: number, total: number): Page<HubEvent> {
+  const items = rows.slice(0, limit);
+  return { items: items.map(parse), total, ...(rows.length > limit && items.length > 0 && { next: items.at(-1)!.id }) };
 }
 
 function parse(row: EventRow): HubEvent {
