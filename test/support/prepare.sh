@@ -21,6 +21,7 @@ need curl curl
 need psftp putty-tools
 need dbclient dropbear-bin
 need fio fio
+need chromium chromium
 need_python() { # need_python MODULE PACKAGE
   for python in python3 /usr/bin/python3; do
     "$python" -W ignore -c "import $1" >/dev/null 2>&1 && return

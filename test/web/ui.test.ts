@@ -39,6 +39,17 @@ test('German has every text of English, with the same places to fill', t => {
   for (const [name, text] of english) t.deepEqual(places(german.get(name)!), places(text), name);
 });
 
+test('no text is left that no page shows', t => {
+  const sources = pages()
+    .filter(file => !file.includes('/texts/'))
+    .map(file => readFileSync(file, 'utf8'))
+    .join('\n');
+  // A name may be put together: `role.${role}` shows every text that begins so.
+  const families = [...sources.matchAll(/`([\w.-]+\.)\$\{/g)].map(([, start]) => start!);
+  const unused = [...texts('en').keys()].filter(name => !sources.includes(`'${name}'`) && !families.some(start => name.startsWith(start)));
+  t.deepEqual(unused, []);
+});
+
 test('only the components know the component library', t => {
   const offences = pages().filter(
     file => !file.startsWith(join(SOURCES, 'components/')) && /from '@mantine\//.test(readFileSync(file, 'utf8')),
@@ -65,8 +76,8 @@ for (const entry of ['admin', 'client']) {
 }
 
 test('nothing that was built asks anybody else', t => {
-  // Names of XML, and of pages that messages of libraries point to: read by people, and never loaded.
-  const named = /^https?:\/\/(www\.w3\.org|react\.dev|mantine\.dev|tanstack\.com|github\.com)\b/;
+  // Placeholders, names of XML, and of pages that messages of libraries point to: read by people, and never loaded.
+  const named = /^https?:\/\/(example\.com|www\.w3\.org|react\.dev|mantine\.dev|tanstack\.com|github\.com)\b/;
   const offences = filesOf(BUILT)
     .filter(file => /\.(js|css|html)$/.test(file))
     .flatMap(file => [...readFileSync(file, 'utf8').matchAll(/https?:\/\/[\w.-]+\.[a-z]{2,}[\w./-]*/g)].map(([address]) => address))

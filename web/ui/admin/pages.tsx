@@ -1,10 +1,50 @@
 import { Route, Switch } from 'wouter';
 import { MissingPage } from '../components/missing.js';
+import { ApiKeysPage } from './api-keys.js';
+import { DeliveriesPage } from './delivery/deliveries.js';
+import { DeliveryPage } from './delivery/delivery.js';
+import { HooksPage } from './delivery/hooks.js';
+import { NewWebhookPage } from './delivery/new-webhook.js';
+import { WebhookPage } from './delivery/webhook.js';
+import { WebhooksPage } from './delivery/webhooks.js';
+import { HomePage } from './home.js';
+import { AdminsPage } from './people.js';
+import { ProfilePage } from './profile.js';
+import { BansPage } from './system/bans.js';
+import { NewStoragePage } from './system/new-storage.js';
+import { StoragesPage } from './system/storages.js';
+import { SystemPage } from './system/system.js';
+import { ActivityPage } from './traffic/activity.js';
+import { EventPage } from './traffic/event.js';
+import { EventsPage } from './traffic/events.js';
+import { UserPage } from './users/detail.js';
+import { UsersPage } from './users/list.js';
+import { NewUserPage } from './users/new.js';
 
 /** Which address leads to which page of administrators. */
 export function AdminPages() {
   return (
     <Switch>
+      <Route path="/" component={HomePage} />
+      <Route path="/users" component={UsersPage} />
+      <Route path="/users/new" component={NewUserPage} />
+      <Route path="/users/:name/:tab?" component={UserPage} />
+      <Route path="/activity" component={ActivityPage} />
+      <Route path="/events" component={EventsPage} />
+      <Route path="/events/:id" component={EventPage} />
+      <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/webhooks/new" component={NewWebhookPage} />
+      <Route path="/webhooks/:id" component={WebhookPage} />
+      <Route path="/deliveries" component={DeliveriesPage} />
+      <Route path="/deliveries/:id" component={DeliveryPage} />
+      <Route path="/storages" component={StoragesPage} />
+      <Route path="/storages/new" component={NewStoragePage} />
+      <Route path="/hooks" component={HooksPage} />
+      <Route path="/admins" component={AdminsPage} />
+      <Route path="/api-keys" component={ApiKeysPage} />
+      <Route path="/settings" component={SystemPage} />
+      <Route path="/profile" component={ProfilePage} />
+      <Route path="/bans" component={BansPage} />
       <Route>
         <MissingPage />
       </Route>

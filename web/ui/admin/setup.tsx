@@ -6,6 +6,7 @@ import { Strength } from '../components/strength.js';
 import { at } from '../lib/base.js';
 import { Problem } from '../lib/problem.js';
 import { request } from '../lib/request.js';
+import { remember } from '../lib/session.js';
 import { useSpeech } from '../lib/texts.js';
 
 const MIN_LENGTH = 10;
@@ -61,6 +62,7 @@ function OwnerForm({ expire }: { readonly expire: () => void }) {
         if (error instanceof Problem && isAboutToken(error)) return void expire();
         throw error;
       }
+      remember('admin');
       // A new document: the link with its token stays out of what the pages hold.
       location.replace(at('/admin'));
     },

@@ -70,7 +70,7 @@ export function Shell({
         </Link>
         <span className={classes.space} />
         {openPalette && (
-          <button type="button" className={classes.palette} onClick={openPalette}>
+          <button type="button" className={classes.palette} aria-label={t('shell.search')} onClick={openPalette}>
             <IconSearch size={15} aria-hidden />
             <span>{t('shell.search')}</span>
             <kbd>{/Mac/.test(navigator.userAgent) ? '⌘ K' : 'Ctrl K'}</kbd>

@@ -1,7 +1,6 @@
 import { Button, Checkbox, Select, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconArrowDown, IconArrowUp, IconSearch, IconX } from '@tabler/icons-react';
-import type { UseQueryResult } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import type { ListState } from '../lib/list-state.js';
@@ -15,6 +14,16 @@ export interface ListPage<T> {
   readonly total: number;
   readonly limit?: number;
   readonly offset?: number;
+  /** False when there are more than `total`. */
+  readonly exact?: boolean;
+}
+
+/** As much of a query as a table needs. */
+export interface ListQuery<T> {
+  readonly data: ListPage<T> | undefined;
+  readonly error: unknown;
+  readonly isFetching: boolean;
+  readonly refetch: () => unknown;
 }
 
 /** A column: what it is called, and what of a row it shows. */
@@ -48,7 +57,7 @@ export interface TableProps<T> {
   /** What the table lists, for those who do not see it. */
   readonly label: string;
   readonly columns: readonly Column<T>[];
-  readonly query: UseQueryResult<ListPage<T>>;
+  readonly query: ListQuery<T>;
   readonly rowKey: (row: T) => string;
   /** Where a row leads; the first column becomes the link. */
   readonly href?: (row: T) => string;
@@ -89,7 +98,7 @@ export function DataTable<T>(props: TableProps<T>) {
       ) : (
         <>
           <Rows {...props} rows={rows} />
-          {list && <Pager list={list} total={query.data.total} shown={rows.length} />}
+          {list && <Pager list={list} total={query.data.total} exact={query.data.exact !== false} shown={rows.length} />}
         </>
       )}
     </div>
@@ -225,18 +234,30 @@ function Header<T>({ column, list }: { readonly column: Column<T>; readonly list
   );
 }
 
-function Pager({ list, total, shown }: { readonly list: ListState; readonly total: number; readonly shown: number }) {
-  const { t } = useSpeech();
+function Pager({
+  list,
+  total,
+  exact,
+  shown,
+}: {
+  readonly list: ListState;
+  readonly total: number;
+  readonly exact: boolean;
+  readonly shown: number;
+}) {
+  const { t, format } = useSpeech();
   const last = list.offset + shown;
   return (
     <nav className={classes.pager} aria-label={t('table.pages')}>
-      <span className="number">{t('table.range', { first: list.offset + 1, last, total })}</span>
-      {total > list.limit && (
+      <span className="number">
+        {t('table.range', { first: list.offset + 1, last, total: exact ? format.number(total) : `${format.number(total)}+` })}
+      </span>
+      {(total > list.limit || list.offset > 0) && (
         <span className={classes.pagerButtons}>
           <Button variant="default" size="xs" disabled={list.offset === 0} onClick={() => list.turn(-1)}>
             {t('table.previous')}
           </Button>
-          <Button variant="default" size="xs" disabled={last >= total} onClick={() => list.turn(1)}>
+          <Button variant="default" size="xs" disabled={exact ? last >= total : shown < list.limit} onClick={() => list.turn(1)}>
             {t('table.next')}
           </Button>
         </span>

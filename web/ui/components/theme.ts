@@ -1,4 +1,10 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, type MantineThemeOverride } from '@mantine/core';
+import {
+  type CSSVariablesResolver,
+  createTheme,
+  defaultVariantColorsResolver,
+  type MantineColorsTuple,
+  type MantineThemeOverride,
+} from '@mantine/core';
 
 const GREEN: MantineColorsTuple = [
   '#eef6f2',
@@ -74,6 +80,11 @@ export const theme: MantineThemeOverride = createTheme({
       h2: { fontSize: '1.0625rem', lineHeight: '1.35' },
       h3: { fontSize: '0.9375rem', lineHeight: '1.4' },
     },
+  },
+  // What stands on a filled ground is dark in the dark scheme, whose grounds are light.
+  variantColorResolver: input => {
+    const resolved = defaultVariantColorsResolver(input);
+    return input.variant === 'filled' ? { ...resolved, color: 'var(--on-accent)' } : resolved;
   },
   cursorType: 'pointer',
   respectReducedMotion: true,

@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useMemo } from 'react';
 import { Problem } from './problem.js';
 import { onSignedOut, request } from './request.js';
@@ -35,13 +35,15 @@ interface SessionState {
 }
 
 const KEY = ['session'];
+/** Remembers that somebody logged in here, so that who did not is asked nothing that would be refused. */
+const HINT = 'entrepot.session';
 const SessionContext = createContext<SessionState | undefined>(undefined);
 
 /** Knows who is logged in for `scope`, and hears when that ends. */
 export function SessionProvider({ scope, children }: { readonly scope: Scope; readonly children: ReactNode }) {
   const queries = useQueryClient();
   const query = useQuery({ queryKey: KEY, queryFn: () => current(scope), staleTime: Number.POSITIVE_INFINITY });
-  useEffect(() => onSignedOut(() => queries.setQueryData(KEY, null)), [queries]);
+  useEffect(() => onSignedOut(() => end(queries)), [queries]);
   const state = useMemo<SessionState>(
     () => ({
       identity: query.data,
@@ -49,12 +51,13 @@ export function SessionProvider({ scope, children }: { readonly scope: Scope; re
       logIn: async credentials => {
         const { data } = await request<Identity>('POST', '/session', { body: { ...credentials, scope } });
         queries.clear();
+        remember(scope);
         queries.setQueryData(KEY, data);
       },
       logOut: async () => {
         await request('DELETE', '/session');
         queries.clear();
-        queries.setQueryData(KEY, null);
+        end(queries);
       },
       refresh: () => void query.refetch(),
     }),
@@ -77,12 +80,45 @@ export function useIdentity(): Identity {
   return identity;
 }
 
+/** Notes that somebody is logged in in this browser. */
+export function remember(scope: Scope): void {
+  store(scope);
+}
+
+function end(queries: QueryClient): void {
+  store(undefined);
+  queries.setQueryData(KEY, null);
+}
+
+function store(scope: Scope | undefined): void {
+  try {
+    if (scope === undefined) localStorage.removeItem(HINT);
+    else localStorage.setItem(HINT, scope);
+  } catch {
+    // Without it, the next page asks.
+  }
+}
+
+/** A login elsewhere comes back with '#signed-in'. */
+function mayBeLoggedIn(): boolean {
+  try {
+    return location.hash === '#signed-in' || localStorage.getItem(HINT) !== null;
+  } catch {
+    return true;
+  }
+}
+
 async function current(scope: Scope): Promise<Identity | null> {
+  if (!mayBeLoggedIn()) return null;
   try {
     const { data } = await request<Identity>('GET', '/session');
+    store(data.kind);
     return data.kind === scope ? data : null;
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) return null;
+    if (error instanceof Problem && error.status === 401) {
+      store(undefined);
+      return null;
+    }
     throw error;
   }
 }

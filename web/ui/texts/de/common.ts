@@ -3,8 +3,6 @@ import type { Text } from '../text.js';
 
 /** Words of every page, of its frame, its tables and its troubles. */
 export const common: Readonly<Record<keyof typeof english, Text>> = {
-  'common.add': 'Hinzufügen',
-  'common.all': 'Alle',
   'common.cancel': 'Abbrechen',
   'common.close': 'Schließen',
   'common.code': 'Code',
@@ -16,7 +14,6 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'common.disable': 'Deaktivieren',
   'common.disabled': 'Deaktiviert',
   'common.done': 'Fertig',
-  'common.edit': 'Bearbeiten',
   'common.enable': 'Aktivieren',
   'common.enabled': 'Aktiv',
   'common.loading': 'Wird geladen',
@@ -24,8 +21,6 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'common.name': 'Name',
   'common.never': 'Nie',
   'common.no': 'Nein',
-  'common.none': 'Keine',
-  'common.refresh': 'Neu laden',
   'common.remove': 'Entfernen',
   'common.retry': 'Erneut versuchen',
   'common.save': 'Speichern',
@@ -34,7 +29,6 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'common.yes': 'Ja',
 
   'field.generate': 'Erzeugen',
-  'field.optional': 'freiwillig',
   'field.showPassword': 'Eingabe anzeigen',
 
   'login.code': 'Einmalcode',

@@ -5,6 +5,7 @@ import type { Text } from '../text.js';
 export const navigation: Readonly<Record<keyof typeof english, Text>> = {
   'nav.activity': 'Live',
   'nav.admins': 'Administratoren',
+  'nav.admin': 'Verwaltung',
   'nav.apiKeys': 'API-Schlüssel',
   'nav.bans': 'Gesperrte',
   'nav.certificates': 'Zertifikate',
@@ -18,7 +19,6 @@ export const navigation: Readonly<Record<keyof typeof english, Text>> = {
   'nav.home': 'Überblick',
   'nav.profile': 'Profil und Sicherheit',
   'nav.settings': 'Einstellungen',
-  'nav.status': 'Zustand',
   'nav.storages': 'Speicher',
   'nav.users': 'Benutzer',
   'nav.webhooks': 'Webhooks',

@@ -2,8 +2,6 @@ import type { Text } from '../text.js';
 
 /** Words of every page, of its frame, its tables and its troubles. */
 export const common = {
-  'common.add': 'Add',
-  'common.all': 'All',
   'common.cancel': 'Cancel',
   'common.close': 'Close',
   'common.code': 'Code',
@@ -15,7 +13,6 @@ export const common = {
   'common.disable': 'Disable',
   'common.disabled': 'Disabled',
   'common.done': 'Done',
-  'common.edit': 'Edit',
   'common.enable': 'Enable',
   'common.enabled': 'Enabled',
   'common.loading': 'Loading',
@@ -23,8 +20,6 @@ export const common = {
   'common.name': 'Name',
   'common.never': 'Never',
   'common.no': 'No',
-  'common.none': 'None',
-  'common.refresh': 'Refresh',
   'common.remove': 'Remove',
   'common.retry': 'Try again',
   'common.save': 'Save',
@@ -33,7 +28,6 @@ export const common = {
   'common.yes': 'Yes',
 
   'field.generate': 'Generate',
-  'field.optional': 'optional',
   'field.showPassword': 'Show what is typed',
 
   'login.code': 'One-time code',

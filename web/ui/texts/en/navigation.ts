@@ -4,6 +4,7 @@ import type { Text } from '../text.js';
 export const navigation = {
   'nav.activity': 'Live',
   'nav.admins': 'Administrators',
+  'nav.admin': 'Administration',
   'nav.apiKeys': 'API keys',
   'nav.bans': 'Blocked',
   'nav.certificates': 'Certificates',
@@ -17,7 +18,6 @@ export const navigation = {
   'nav.home': 'Overview',
   'nav.profile': 'Profile and security',
   'nav.settings': 'Settings',
-  'nav.status': 'Status',
   'nav.storages': 'Storages',
   'nav.users': 'Users',
   'nav.webhooks': 'Webhooks',

@@ -1,0 +1,104 @@
+import { IconTruckDelivery } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
+import { Button, type Column, DataTable, Empty, Page, useFeedback, When } from '../../components/index.js';
+import { type ListState, useListState } from '../../lib/list-state.js';
+import { DELIVERY_STATES, type Delivery, type Webhook } from '../../lib/model.js';
+import { request, segment } from '../../lib/request.js';
+import { useList } from '../../lib/resources.js';
+import { type Translate, useSpeech } from '../../lib/texts.js';
+import { useMay } from '../may.js';
+import { DeliveryStatus } from './delivery-status.js';
+import { targetName } from './target.js';
+
+/** Every event on its way to a target: what waits, what arrived, what was given up. */
+export function DeliveriesPage() {
+  const { t } = useSpeech();
+  return (
+    <Page title={t('nav.deliveries')} lead={t('deliveries.lead')}>
+      <DeliveryTable list={useListState('-createdAt', ['state', 'webhook', 'event'])} />
+    </Page>
+  );
+}
+
+/** Deliveries, of all targets or of one. */
+export function DeliveryTable({ list, webhook }: { readonly list: ListState; readonly webhook?: string }) {
+  const { t } = useSpeech();
+  const may = useMay();
+  const webhooks = useList<Webhook>('/webhooks');
+  const { sort: _sort, search: _search, ...wanted } = list.query;
+  const query = useList<Delivery>('/deliveries', undefined, { ...wanted, ...(webhook !== undefined && { webhook }) });
+  const dead = useList<Delivery>('/deliveries', undefined, { limit: 1, state: 'dead', ...(webhook !== undefined && { webhook }) });
+  return (
+    <DataTable
+      label={t('nav.deliveries')}
+      columns={columns(t, webhooks.data?.items ?? [], webhook === undefined)}
+      query={query}
+      rowKey={delivery => delivery.id}
+      href={delivery => `/deliveries/${segment(delivery.id)}`}
+      list={list}
+      filters={[
+        {
+          name: 'state',
+          label: t('common.status'),
+          options: DELIVERY_STATES.map(value => ({ value, label: t(`delivery.state.${value}`) })),
+        },
+      ]}
+      toolbar={may('operator') && <RedeliverFailed count={dead.data?.total ?? 0} {...(webhook !== undefined && { webhook })} />}
+      empty={
+        <Empty icon={<IconTruckDelivery size={22} />} title={t('deliveries.empty')}>
+          {t('deliveries.empty.text')}
+        </Empty>
+      }
+    />
+  );
+}
+
+function columns(t: Translate, webhooks: readonly Webhook[], withTarget: boolean): readonly Column<Delivery>[] {
+  return [
+    { key: 'eventType', header: t('events.type'), render: delivery => delivery.eventType, width: '11rem' },
+    { key: 'state', header: t('common.status'), render: delivery => <DeliveryStatus state={delivery.state} />, width: '9rem' },
+    ...(withTarget
+      ? [
+          {
+            key: 'target',
+            header: t('deliveries.target'),
+            render: (delivery: Delivery) => targetName(delivery.target, webhooks),
+            width: '15rem',
+          },
+        ]
+      : []),
+    { key: 'attempts', header: t('deliveries.attempts'), align: 'right', render: delivery => delivery.attempts, width: '5rem' },
+    { key: 'lastError', header: t('deliveries.result'), render: delivery => delivery.lastError ?? '' },
+    {
+      key: 'next',
+      header: t('deliveries.next'),
+      render: delivery => (delivery.state === 'waiting' ? <When time={delivery.dueAt} /> : ''),
+      width: '9rem',
+    },
+    { key: 'createdAt', header: t('events.time'), render: delivery => <When time={delivery.createdAt} />, width: '9rem' },
+  ];
+}
+
+function RedeliverFailed({ count, webhook }: { readonly count: number; readonly webhook?: string }) {
+  const { t } = useSpeech();
+  const queries = useQueryClient();
+  const { confirm, done } = useFeedback();
+  if (count === 0) return null;
+  const again = async () => {
+    const body = { state: 'dead', ...(webhook !== undefined && { webhook }) };
+    const { data } = await request<{ deliveries: number }>('POST', '/deliveries/redeliver', { body });
+    done(t('deliveries.redelivered', { count: data.deliveries }));
+    await queries.invalidateQueries({ queryKey: ['/deliveries'] });
+  };
+  const question = {
+    title: t('deliveries.redeliver.title', { count }),
+    text: t('deliveries.redeliver.text'),
+    action: t('deliveries.redeliver'),
+    harmless: true,
+  };
+  return (
+    <Button variant="default" size="xs" onClick={() => confirm(question, again)}>
+      {t('deliveries.redeliverFailed', { count })}
+    </Button>
+  );
+}

@@ -1,0 +1,67 @@
+import { IconFileCode } from '@tabler/icons-react';
+import { CodeBlock, type Column, DataTable, Empty, Page, Section, Status } from '../../components/index.js';
+import { useThing } from '../../lib/resources.js';
+import { useSpeech } from '../../lib/texts.js';
+
+interface Hook {
+  readonly file: string;
+  readonly event: string;
+  readonly status: 'active' | 'rejected';
+  readonly reason: string;
+  readonly conditions: string;
+}
+
+const SAMPLES = [
+  {
+    file: 'upload.completed.sh',
+    code: '#!/bin/sh\n# The event is on standard input, and in the environment.\nset -eu\nlogger "received $ENTREPOT_PATH from $ENTREPOT_USER"\n',
+  },
+  {
+    file: 'upload.completed.js',
+    code: 'export default async (event, { log }) => {\n  log.info("received %s", event.data.path);\n};\n',
+  },
+] as const;
+
+/** The scripts of the hooks folder: shown with their state, never edited here. */
+export function HooksPage() {
+  const { t } = useSpeech();
+  const query = useThing<{ readonly report: readonly Hook[] }>('/reports/hooks');
+  const status = useThing<{ readonly dataDirectory: string }>('/status');
+  const folder = `${status.data?.dataDirectory ?? '…'}/hooks`;
+  const items = query.data?.report ?? [];
+  const columns: readonly Column<Hook>[] = [
+    { key: 'file', header: t('hooks.file'), render: hook => <code>{hook.file}</code>, width: '18rem' },
+    { key: 'event', header: t('events.type'), render: hook => hook.event, width: '12rem' },
+    {
+      key: 'state',
+      header: t('hooks.state'),
+      render: hook => (hook.status === 'active' ? <Status tone="ok">{t('hooks.works')}</Status> : <span>{hook.reason}</span>),
+    },
+    { key: 'conditions', header: t('rules.comment'), render: hook => hook.conditions },
+  ];
+  return (
+    <Page title={t('hooks.title')} lead={t('hooks.lead', { folder })}>
+      <DataTable
+        label={t('hooks.title')}
+        columns={columns}
+        query={{
+          data: query.data && { items, total: items.length },
+          error: query.error,
+          isFetching: query.isFetching,
+          refetch: query.refetch,
+        }}
+        rowKey={hook => hook.file}
+        empty={
+          <Empty icon={<IconFileCode size={22} />} title={t('hooks.empty')}>
+            {t('hooks.empty.text')}
+          </Empty>
+        }
+      />
+      {SAMPLES.map(({ file, code }) => (
+        <Section key={file} title={t('hooks.sample', { file })}>
+          <CodeBlock code={code} label={`${folder}/${file}`} />
+        </Section>
+      ))}
+    </Page>
+  );
+}

@@ -1,0 +1,102 @@
+import { IconRepeat } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
+import { Link, useParams } from 'wouter';
+import { Anchor, Button, CodeBlock, Copyable, Facts, Loaded, Page, Section, useFeedback, When } from '../../components/index.js';
+import type { HubEvent } from '../../lib/live.js';
+import type { Delivery, Webhook } from '../../lib/model.js';
+import { request, segment } from '../../lib/request.js';
+import { useList, useThing } from '../../lib/resources.js';
+import { useSpeech } from '../../lib/texts.js';
+import { DeliveryStatus } from '../delivery/delivery-status.js';
+import { targetName } from '../delivery/target.js';
+import { useMay } from '../may.js';
+import classes from './event.module.css';
+import { addressOf, EventSubject, EventType, protocolOf, userOf } from './events.js';
+
+interface Whole {
+  readonly event: HubEvent;
+  readonly deliveries: readonly Delivery[];
+}
+
+/** One event: what it says, who was told of it and how that went, and a way to tell them again. */
+export function EventPage() {
+  const { t } = useSpeech();
+  const { id = '' } = useParams<{ id: string }>();
+  const path = `/events/${segment(decodeURIComponent(id))}`;
+  const query = useThing<Whole>(path);
+  const webhooks = useList<Webhook>('/webhooks');
+  return (
+    <Page
+      title={query.data?.event.type ?? t('nav.events')}
+      back={{ href: '/events', label: t('nav.events') }}
+      actions={query.data && query.data.deliveries.length > 0 && <Replay path={path} count={query.data.deliveries.length} />}
+      narrow
+    >
+      <Loaded query={query}>
+        {({ event, deliveries }) => (
+          <>
+            <Section>
+              <Facts
+                facts={[
+                  [t('events.type'), <EventType key="type" type={event.type} />],
+                  [t('events.subject'), <EventSubject key="subject" event={event} />],
+                  userOf(event) !== '' && [t('events.user'), userOf(event)],
+                  addressOf(event) !== '' && [t('events.address'), `${addressOf(event)} · ${protocolOf(event)}`],
+                  [t('events.time'), <When key="time" time={event.time} />],
+                  [t('events.id'), <Copyable key="id" value={event.id} />],
+                ]}
+              />
+            </Section>
+            <Section title={t('nav.deliveries')}>
+              {deliveries.length === 0 ? (
+                <p className={classes.none}>{t('events.deliveries.none')}</p>
+              ) : (
+                <ul className={classes.deliveries}>
+                  {deliveries.map(delivery => (
+                    <li key={delivery.id}>
+                      <Anchor component={Link} href={`/deliveries/${segment(delivery.id)}`}>
+                        {targetName(delivery.target, webhooks.data?.items ?? [])}
+                      </Anchor>
+                      <span className={classes.error}>{delivery.lastError}</span>
+                      <DeliveryStatus state={delivery.state} />
+                    </li>
+                  ))}
+                </ul>
+              )}
+            </Section>
+            <Section title={t('events.data')} lead={t('events.data.lead')}>
+              <CodeBlock code={JSON.stringify(event, undefined, 2)} label="application/json" />
+            </Section>
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
+
+function Replay({ path, count }: { readonly path: string; readonly count: number }) {
+  const { t } = useSpeech();
+  const may = useMay();
+  const queries = useQueryClient();
+  const { confirm, done } = useFeedback();
+  if (!may('operator')) return null;
+  const replay = async () => {
+    await request('POST', `${path}/replay`, { body: {} });
+    done(t('events.replayed'));
+    await queries.invalidateQueries({ queryKey: ['/events'] });
+  };
+  return (
+    <Button
+      variant="default"
+      leftSection={<IconRepeat size={16} aria-hidden />}
+      onClick={() =>
+        confirm(
+          { title: t('events.replay.title'), text: t('events.replay.text', { count }), action: t('events.replay'), harmless: true },
+          replay,
+        )
+      }
+    >
+      {t('events.replay')}
+    </Button>
+  );
+}

@@ -1,0 +1,118 @@
+import { IconTimeline } from '@tabler/icons-react';
+import { type Column, DataTable, Empty, Page, Path, Status, Tag, type Tone, When } from '../../components/index.js';
+import { useListState } from '../../lib/list-state.js';
+import type { HubEvent } from '../../lib/live.js';
+import { EVENT_TYPES } from '../../lib/model.js';
+import { segment } from '../../lib/request.js';
+import { useList } from '../../lib/resources.js';
+import { type Translate, useSpeech } from '../../lib/texts.js';
+
+const RANGES = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 } as const;
+
+/** Everything that happened, newest first; new events appear by themselves. */
+export function EventsPage() {
+  const { t } = useSpeech();
+  const list = useListState('-time', ['type', 'user', 'path', 'range']);
+  const { sort: _sort, search, range, ...wanted } = list.query as Record<string, string | number>;
+  const span = RANGES[range as keyof typeof RANGES];
+  // To the minute, so that the same list is asked for by the same address.
+  const since = span === undefined ? undefined : Math.floor((Date.now() - span) / 60_000) * 60_000;
+  const query = useList<HubEvent>('/events', undefined, { ...wanted, search, since });
+  return (
+    <Page title={t('nav.events')} lead={t('events.lead')}>
+      <DataTable
+        label={t('nav.events')}
+        columns={columns(t)}
+        query={query}
+        rowKey={event => event.id}
+        href={event => `/events/${segment(event.id)}`}
+        list={list}
+        search={t('events.search')}
+        filters={[
+          { name: 'type', label: t('events.type'), options: EVENT_TYPES.map(value => ({ value, label: value })) },
+          {
+            name: 'range',
+            label: t('events.range'),
+            options: (['hour', 'day', 'week'] as const).map(value => ({ value, label: t(`events.range.${value}`) })),
+          },
+        ]}
+        empty={
+          <Empty icon={<IconTimeline size={22} />} title={t('events.empty')}>
+            {t('events.empty.text')}
+          </Empty>
+        }
+      />
+    </Page>
+  );
+}
+
+function columns(t: Translate): readonly Column<HubEvent>[] {
+  return [
+    { key: 'type', header: t('events.type'), render: event => <EventType type={event.type} />, width: '13rem' },
+    { key: 'subject', header: t('events.subject'), render: event => <EventSubject event={event} /> },
+    { key: 'user', header: t('events.user'), render: event => <span dir="auto">{userOf(event)}</span>, width: '9rem' },
+    { key: 'protocol', header: t('events.protocol'), render: event => protocolOf(event) && <Tag>{protocolOf(event)}</Tag>, width: '6rem' },
+    { key: 'address', header: t('events.address'), render: event => <code>{addressOf(event)}</code>, width: '9rem' },
+    { key: 'time', header: t('events.time'), render: event => <When time={event.time} />, width: '9rem' },
+  ];
+}
+
+/** A type of event, with whether it is good news. */
+export function EventType({ type }: { readonly type: string }) {
+  return <Status tone={toneOf(type)}>{type}</Status>;
+}
+
+function toneOf(type: string): Tone {
+  if (/\.(failed|exceeded)$/.test(type)) return 'bad';
+  if (type === 'certificate.expiring') return 'warn';
+  if (/^(upload|download)\.completed$/.test(type)) return 'ok';
+  return 'idle';
+}
+
+interface Session {
+  readonly user: string;
+  readonly protocol: string;
+  readonly remoteAddress: string;
+}
+
+function sessionOf(event: HubEvent): Partial<Session> {
+  return (event.data.session as Session | undefined) ?? {};
+}
+
+/** Who did it. */
+export function userOf(event: HubEvent): string {
+  return String(event.data.admin ?? event.data.user ?? sessionOf(event).user ?? '');
+}
+
+/** By which protocol, in capitals. */
+export function protocolOf(event: HubEvent): string {
+  return String(event.data.protocol ?? sessionOf(event).protocol ?? '').toUpperCase();
+}
+
+/** From where. */
+export function addressOf(event: HubEvent): string {
+  return String(event.data.remoteAddress ?? sessionOf(event).remoteAddress ?? '');
+}
+
+/** What it is about: a path, and where to; a reason; the method of a login. */
+export function EventSubject({ event }: { readonly event: HubEvent }) {
+  const { path, target, reason, method, message, names, action, refused } = event.data as Record<
+    string,
+    string | readonly string[] | undefined
+  >;
+  if (action !== undefined) return <span dir="auto">{[action, target, refused].filter(Boolean).join(' · ')}</span>;
+  if (path !== undefined) {
+    return (
+      <>
+        <Path value={String(path)} />
+        {target !== undefined && (
+          <>
+            {' → '}
+            <Path value={String(target)} />
+          </>
+        )}
+      </>
+    );
+  }
+  return <span dir="auto">{String(reason ?? method ?? message ?? names ?? '')}</span>;
+}

@@ -1,0 +1,93 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { Button, Section, Status, useFeedback, When } from '../../components/index.js';
+import { useLiveEvents } from '../../lib/live.js';
+import type { User } from '../../lib/model.js';
+import { request, segment } from '../../lib/request.js';
+import { useSpeech } from '../../lib/texts.js';
+import classes from './first-connection.module.css';
+
+interface Seen {
+  readonly type: string;
+  readonly time: string;
+  readonly protocol: string;
+  readonly address: string;
+  readonly reason: string;
+}
+
+/** Waits for the user's first login, turns green when it comes, and says why one failed, with what mends it. */
+export function FirstConnection({ user }: { readonly user: User }) {
+  const { t } = useSpeech();
+  const queries = useQueryClient();
+  const { attempt } = useFeedback();
+  const [seen, setSeen] = useState<Seen>();
+  useLiveEvents(event => {
+    if (event.type !== 'login.succeeded' && event.type !== 'login.failed') return;
+    const data = event.data as {
+      user?: string;
+      protocol?: string;
+      remoteAddress?: string;
+      reason?: string;
+      session?: { user: string; protocol: string; remoteAddress: string };
+    };
+    if ((data.user ?? data.session?.user)?.toLowerCase() !== user.username.toLowerCase()) return;
+    setSeen({
+      type: event.type,
+      time: event.time,
+      protocol: data.protocol ?? data.session?.protocol ?? '',
+      address: data.remoteAddress ?? data.session?.remoteAddress ?? '',
+      reason: data.reason ?? '',
+    });
+    void queries.invalidateQueries({ queryKey: ['/users'] });
+  });
+  const enable = async () => {
+    await request('PATCH', `/users/${segment(user.username)}`, { body: { status: 'active' } });
+    await queries.invalidateQueries({ queryKey: ['/users'] });
+  };
+  const failed = seen?.type === 'login.failed';
+  const connected = seen?.type === 'login.succeeded' || (!seen && user.lastLoginAt !== null);
+  return (
+    <Section title={t('connect.first')}>
+      <div className={classes.state} data-state={failed ? 'bad' : connected ? 'ok' : 'waiting'} aria-live="polite">
+        {failed ? (
+          <>
+            <Status tone="bad">{t('connect.first.failed')}</Status>
+            <p>{t('connect.first.reason', { reason: seen.reason, protocol: seen.protocol.toUpperCase(), address: seen.address })}</p>
+            <div className={classes.mend}>
+              {user.status === 'disabled' ? (
+                <Button size="xs" onClick={() => void attempt(t('common.enable'), enable, t('common.saved'))}>
+                  {t('common.enable')}
+                </Button>
+              ) : (
+                <>
+                  <Button size="xs" variant="default" component={Link} href={`/users/${segment(user.username)}`}>
+                    {t('connect.first.password')}
+                  </Button>
+                  <Button size="xs" variant="default" component={Link} href={`/users/${segment(user.username)}/keys`}>
+                    {t('users.key.add')}
+                  </Button>
+                </>
+              )}
+            </div>
+          </>
+        ) : connected ? (
+          <>
+            <Status tone="ok">{t('connect.first.done')}</Status>
+            <p>
+              {seen ? t('connect.first.by', { protocol: seen.protocol.toUpperCase(), address: seen.address }) : t('users.lastLogin')}{' '}
+              <When time={seen?.time ?? user.lastLoginAt} />
+            </p>
+          </>
+        ) : (
+          <>
+            <Status tone="info" live>
+              {t('connect.first.waiting')}
+            </Status>
+            <p>{t('connect.first.waiting.text')}</p>
+          </>
+        )}
+      </div>
+    </Section>
+  );
+}
