@@ -9,12 +9,14 @@ import type { WebOptions } from './options.js';
 const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
 const MAX_HEADER_BYTES = 32_768;
+const PRUNE_MS = 3_600_000;
 const LOOPBACK = ['127.0.0.0/8', '::1'];
 
 /** The web server. What answers is loaded with the first request: a hub that nobody looks at carries none of it. */
 export class WebServer implements ProtocolServer {
   #listener: Server | undefined;
   #app: Promise<WebApp> | undefined;
+  #prune: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly options: WebOptions,
@@ -44,6 +46,7 @@ export class WebServer implements ProtocolServer {
     } catch (error) {
       throw listenFailure(error, host, port);
     }
+    this.#prune = setInterval(() => void this.#forget(), PRUNE_MS).unref();
     listener.on('error', error => this.context.log.error({ err: error }, 'The listener failed'));
     const bound = (listener.address() as AddressInfo).port;
     return [{ host, port: bound, tls, url: publicUrl(this.options, bound, tls) }];
@@ -52,6 +55,7 @@ export class WebServer implements ProtocolServer {
   async stop(signal: AbortSignal): Promise<void> {
     const listener = this.#listener;
     if (!listener) return;
+    clearInterval(this.#prune);
     const app = await this.#app?.catch(() => undefined);
     app?.stopping();
     const closed = new Promise<void>(done => listener.close(() => done()));
@@ -75,6 +79,16 @@ export class WebServer implements ProtocolServer {
       this.context.log.error({ err: error }, 'The web application could not be loaded');
       response.writeHead(503, { 'content-type': 'text/plain' }).end('The web application could not be loaded\n');
     }
+  }
+
+  /** Browser sessions that nobody can use any more. */
+  async #forget(): Promise<void> {
+    const { sessionIdle, sessionLifetime } = this.options;
+    const { WebSessionRepository } = await import('#core/db/web-sessions.js');
+    await this.context
+      .resolve(WebSessionRepository)
+      .prune(Date.now() - sessionIdle, Date.now() - sessionLifetime)
+      .catch((error: unknown) => this.context.log.warn({ err: error }, 'ended browser sessions could not be forgotten'));
   }
 
   async #load(): Promise<WebApp> {

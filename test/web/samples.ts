@@ -45,6 +45,7 @@ export const BODIES: Readonly<Record<string, unknown>> = {
 
 /** The query that an operation needs. */
 export const QUERIES: Readonly<Record<string, string>> = {
+  'events.export': '?format=jsonl',
   'files.show': '?path=/none',
   'files.download': '?path=/none',
   'files.upload': '?path=/uploaded',

@@ -2,6 +2,7 @@ import type { Route } from '../http/route.js';
 import { adminRoutes } from './admins.js';
 import { apiKeyRoutes } from './api-keys.js';
 import { eventRoutes } from './events.js';
+import { exportRoutes } from './export.js';
 import { fileRoutes } from './files.js';
 import { hubRoutes } from './hub.js';
 import { liveRoutes } from './live.js';
@@ -24,6 +25,7 @@ export const API_ROUTES: readonly Route[] = [
   ...apiKeyRoutes,
   ...storageRoutes,
   ...webhookRoutes,
+  ...exportRoutes,
   ...eventRoutes,
   ...securityRoutes,
   ...hubRoutes,

@@ -1298,6 +1298,13 @@ export interface Operations {
     body: undefined;
     response: WebhookSecret;
   };
+  /** Download events, the oldest first, as CSV or as JSON lines. */
+  'events.export': {
+    params: undefined;
+    query: { format: 'csv' | 'jsonl'; type?: string; user?: string; path?: string; since?: number; until?: number; search?: string };
+    body: undefined;
+    response: Response;
+  };
   /** List the hub's own types of events. */
   'events.types': {
     params: undefined;
@@ -1544,6 +1551,7 @@ export const OPERATIONS = {
   'webhooks.remove': ['DELETE', '/webhooks/{id}'],
   'webhooks.test': ['POST', '/webhooks/{id}/test'],
   'webhooks.rotate-secret': ['POST', '/webhooks/{id}/secret'],
+  'events.export': ['GET', '/events/export'],
   'events.types': ['GET', '/event-types'],
   'events.list': ['GET', '/events'],
   'events.replay-range': ['POST', '/events/replay'],
