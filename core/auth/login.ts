@@ -89,8 +89,7 @@ export class LoginService {
       throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
     if (this.defence.isUserBanned(attempt.username ?? '') && attempt.credentials.some(({ kind }) => GUESSABLE.has(kind)))
       throw new HubError('authentication-failed', 'Too many failed logins of this user');
-    const proofs = attempt.credentials.filter(({ kind }) => kind !== 'one-time-code');
-    const { user, method } = await this.#recognise({ ...attempt, credentials: proofs });
+    const { user, method } = await this.#recognise(attempt);
     const refusal = refusalOf(user, attempt);
     if (refusal !== undefined) throw new HubError('authentication-failed', refusal);
     if (user.methods.length > 0) requireMethod(user, method);
@@ -134,12 +133,14 @@ export class LoginService {
 
   /** Credentials that are of no use are verified all the same, and whatever comes of it they are refused: a guess learns nothing, not from the time either. */
   async #recogniseEach(user: User, attempt: LoginAttempt): Promise<{ readonly user: User; readonly method: string }> {
-    const method = attempt.credentials.map(({ kind }) => PROOF_OF[kind] ?? kind).join('+');
+    const codes = attempt.credentials.filter(({ kind }) => kind === 'one-time-code');
+    const proofs = attempt.credentials.filter(({ kind }) => kind !== 'one-time-code');
+    const method = proofs.map(({ kind }) => PROOF_OF[kind] ?? kind).join('+');
     const useful = user.methods.some(wanted => wanted === method || wanted.startsWith(`${method}+`));
     const refused: Credential[] = [];
     let latest = user;
-    for (const credential of attempt.credentials) {
-      const verified = this.authenticators.recognise({ ...attempt, credentials: [credential] });
+    for (const credential of proofs) {
+      const verified = this.authenticators.recognise({ ...attempt, credentials: [credential, ...codes] });
       const recognised = await (useful ? verified : verified.catch(() => undefined));
       if (recognised?.user.id === user.id) latest = recognised.user;
       else refused.push(credential);
