@@ -26,6 +26,7 @@ export { printable } from './printable.js';
 export type { HostKeyInfo, HostKeyRing, ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
 export type { SessionInfo, SessionSnapshot, TransferSnapshot } from './session-info.js';
 export type {
+  AtOnce,
   BackendType,
   FileAttributes,
   FileInfo,

@@ -1,8 +1,8 @@
-import { closeSync, fchmod, fchown, fstatSync, ftruncate, futimes } from 'node:fs';
+import { closeSync, fchmod, fchown, fstatSync, ftruncate, futimes, readvSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { type FileAttributes, type FileInfo, HubError, type StorageHandle } from '#core/api.js';
+import { type AtOnce, type FileAttributes, type FileInfo, HubError, type StorageHandle } from '#core/api.js';
 import { describe } from './info.js';
-import { type Calls, closeDescriptor, failure, notAFile, SMALL_BYTES, statDescriptor, syncData } from './io.js';
+import { type Calls, closeDescriptor, failure, IMMEDIATE, notAFile, SMALL_BYTES, statDescriptor, syncData, writeAllNow } from './io.js';
 
 /** Like fchmod(2). */
 export const changeMode = promisify(fchmod);
@@ -16,6 +16,7 @@ export const SETTABLE_MODE = 0o775;
 /** A regular file that is open on the local disk. */
 export class LocalHandle implements StorageHandle {
   readonly opened?: FileInfo;
+  readonly atOnce: AtOnce | undefined;
   readonly #calls: Calls;
   readonly #quick: boolean;
   #open = true;
@@ -28,6 +29,7 @@ export class LocalHandle implements StorageHandle {
   ) {
     if (opened) this.opened = opened;
     this.#calls = calls;
+    this.atOnce = calls === IMMEDIATE ? this.#atOnce() : undefined;
     this.#quick = quick;
   }
 
@@ -103,6 +105,22 @@ export class LocalHandle implements StorageHandle {
 
   async abort(): Promise<void> {
     await this.close().catch(() => undefined);
+  }
+
+  #atOnce(): AtOnce {
+    return {
+      read: (pieces, position) => this.#useNow(fd => readvSync(fd, pieces, position)),
+      write: (pieces, position) => this.#useNow(fd => writeAllNow(fd, pieces, position)),
+    };
+  }
+
+  #useNow<T>(action: (fd: number) => T): T {
+    if (!this.#open) throw new HubError('aborted', 'The file is closed');
+    try {
+      return action(this.fd);
+    } catch (error) {
+      throw failure(error);
+    }
   }
 
   /** A number that was closed may stand for another file by now, so it is never used again. */

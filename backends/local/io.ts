@@ -72,6 +72,19 @@ export const IMMEDIATE: Calls = {
   },
 };
 
+/** Writes all of `pieces` one after the other, on this thread. */
+export function writeAllNow(fd: number, pieces: readonly Uint8Array[], position: number): void {
+  const done = fs.writevSync(fd, pieces, position);
+  let start = 0;
+  for (const piece of pieces) {
+    // What the system did not take at once.
+    for (let at = Math.min(Math.max(done - start, 0), piece.length); at < piece.length; ) {
+      at += fs.writeSync(fd, piece, at, piece.length - at, position + start + at);
+    }
+    start += piece.length;
+  }
+}
+
 /** Writes all of `data`, however little the system takes at once. */
 export async function writeAt(fd: number, data: Uint8Array, position: number): Promise<void> {
   let done = 0;

@@ -4,12 +4,14 @@ import type { Confinement, Place } from './confine.js';
 import { changeMode, LocalHandle, SETTABLE_MODE } from './handle.js';
 import type { Held } from './held.js';
 import { describe } from './info.js';
-import { closeDescriptor, errnoOf, failure, openDescriptor, syncDescriptor } from './io.js';
+import { closeDescriptor, errnoOf, failure, openDescriptor, syncDescriptor, THREADED } from './io.js';
 import { moveWithoutReplacing } from './links.js';
 
 const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const OLD_FILE = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+const LARGE_BYTES = 1024 * 1024;
 
 /** Mode of a file that a client makes. */
 export const FILE_MODE = 0o640;
@@ -112,7 +114,9 @@ export class LocalUpload extends LocalHandle implements StagedFile {
     if (this.#flushed) this.closeFlushed();
     else await super.close();
     try {
-      if (replace) await target.calls.rename(staging.path, target.path);
+      // What goes away with a large file takes its time, in memory too.
+      const { rename } = (this.existing?.size ?? 0) > LARGE_BYTES ? THREADED : target.calls;
+      if (replace) await rename(staging.path, target.path);
       else await moveWithoutReplacing(staging.path, target.path, 'file');
     } catch (error) {
       throw failure(error);

@@ -140,6 +140,8 @@ export interface StorageHandle {
   write(data: Uint8Array, position: number): Promise<void>;
   /** Writes the pieces one after the other from `position`, like write() of their concatenation. Absent: write() is called for each. */
   writev?(pieces: readonly Uint8Array[], position: number): Promise<void>;
+  /** Where reading and writing never wait. */
+  readonly atOnce?: AtOnce | undefined;
   /** Describes the file as it is now. */
   stat(): Promise<FileInfo>;
   /** Like StorageBackend.setAttributes, on the open file. */
@@ -151,6 +153,14 @@ export interface StorageHandle {
   close(): Promise<void>;
   /** Gives up; leaves no new file behind where `atomicWrites` is true. Never throws. */
   abort(): Promise<void>;
+}
+
+/** Reading and writing of what is in memory: it waits for no disk and no network, so that a call costs less than the trip to another thread. */
+export interface AtOnce {
+  /** Fills `pieces` one after the other from `position`; gives the bytes read, fewer only at the end of the file. */
+  read(pieces: readonly Uint8Array[], position: number): number;
+  /** Writes all of `pieces` one after the other from `position`; they may be reused when it returns. */
+  write(pieces: readonly Uint8Array[], position: number): void;
 }
 
 /** A file in the making: written like any other, then published or aborted, exactly one of them, once; close() instead leaves the temporary where it is. */

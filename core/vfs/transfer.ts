@@ -7,6 +7,7 @@ import { requireAttributeRights } from './attribute-rights.js';
 import { Extent } from './extent.js';
 import type { Location } from './mounts.js';
 import type { WritePlan } from './opening.js';
+import { OperationsUnderWay } from './operations-under-way.js';
 import { nameOf, type VirtualPath } from './path.js';
 import { writePieces } from './pieces.js';
 import type { UploadPlace } from './place-order.js';
@@ -31,12 +32,14 @@ export class Transfer {
   readonly id = uuidv7();
   readonly path: VirtualPath;
   readonly #startedAt = performance.now();
+  readonly #operations = new OperationsUnderWay(() => {
+    if (this.#end) throw new HubError('invalid-request', 'The file is closed');
+    this.scope.touch();
+  });
   #written = 0;
   /** For those that do not begin as an old file. */
   readonly #extent: Extent;
   #read = 0;
-  #busy = 0;
-  #idle: (() => void) | undefined;
   #failure: HubError | undefined;
   #end: Promise<void> | undefined;
   #closed = false;
@@ -73,18 +76,21 @@ export class Transfer {
 
   /** Fills `target` from `position`; resolves to the bytes read, 0 at the end of the file. Throws 'permission-denied' when it was not opened for reading. */
   async read(target: Uint8Array, position: number): Promise<number> {
-    if (!this.flags.read) throw new HubError('permission-denied', 'Not opened for reading');
-    this.#begin();
-    try {
-      const count = await this.handle.read(target, position);
-      this.#read += count;
-      if (count === 0) this.#anticipateEnd();
-      return count;
-    } catch (error) {
-      throw toHubError(error);
-    } finally {
-      this.#finish();
-    }
+    this.#requireReadable();
+    return this.#operations.run(async () => this.#noteRead(await this.handle.read(target, position)));
+  }
+
+  /** Whether readNow() may be used. */
+  get readsNow(): boolean {
+    return this.handle.atOnce !== undefined;
+  }
+
+  /** Like read() into the pieces one after the other, within the call. Throws 'unsupported' where the storage may have to wait. */
+  readNow(pieces: readonly Uint8Array[], position: number): number {
+    const { atOnce } = this.handle;
+    if (!atOnce) throw notAtOnce();
+    this.#requireReadable();
+    return this.#operations.runNow(() => this.#noteRead(atOnce.read(pieces, position)));
   }
 
   /** Writes all of `data` at `position`; `data` may be reused once the promise settles. A write that fails makes close() fail too. */
@@ -94,33 +100,33 @@ export class Transfer {
 
   /** Like write() of the pieces one after the other. */
   async writev(pieces: readonly Uint8Array[], position: number): Promise<void> {
-    if (!this.plan) throw new HubError('permission-denied', 'Not opened for writing');
-    this.#begin();
-    try {
-      const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    this.#requireWritable();
+    await this.#operations.run(async () => {
+      const length = totalBytes(pieces);
       const writing = writePieces(this.handle, pieces, position);
       if (position === 0 && this.#revision === 0 && this.#extent.end === 0) this.#anticipate(writing, length);
       await writing;
-      this.#written += length;
-      this.#extent.add(position, length);
-      this.#revision++;
-    } catch (error) {
-      throw this.#fail(error);
-    } finally {
-      this.#finish();
-    }
+      this.#noteWritten(position, length);
+    }, this.#fail);
+  }
+
+  /** Whether writeNow() may be used. */
+  get writesNow(): boolean {
+    return this.handle.atOnce !== undefined && this.plan !== undefined && !this.#end;
+  }
+
+  /** Like writev(), within the call. Throws 'unsupported' where the storage may have to wait. */
+  writeNow(pieces: readonly Uint8Array[], position: number): void {
+    const { atOnce } = this.handle;
+    if (!atOnce) throw notAtOnce();
+    this.#requireWritable();
+    this.#operations.runNow(() => atOnce.write(pieces, position), this.#fail);
+    this.#noteWritten(position, totalBytes(pieces));
   }
 
   /** Describes the file as it is now, what was written included. */
-  async stat(): Promise<FileInfo> {
-    this.#begin();
-    try {
-      return { ...(await this.handle.stat()), name: nameOf(this.path) };
-    } catch (error) {
-      throw toHubError(error);
-    } finally {
-      this.#finish();
-    }
+  stat(): Promise<FileInfo> {
+    return this.#operations.run(async () => ({ ...(await this.handle.stat()), name: nameOf(this.path) }));
   }
 
   /** Changes size, times or mode of the open file by the user's rights. Throws 'permission-denied', or 'unsupported' where the backend cannot. */
@@ -130,42 +136,23 @@ export class Transfer {
     if (size !== undefined) await this.truncate(size);
     if (Object.values(rest).every(value => value === undefined)) return;
     if (!this.handle.setAttributes) throw new HubError('unsupported', 'The storage keeps no attributes of open files');
-    this.#begin();
-    try {
-      await this.handle.setAttributes(rest);
-    } catch (error) {
-      throw toHubError(error);
-    } finally {
-      this.#finish();
-    }
+    await this.#operations.run(async () => this.handle.setAttributes?.(rest));
   }
 
   /** Cuts or extends the file to `size` bytes. Throws 'unsupported' where the backend cannot. */
   async truncate(size: number): Promise<void> {
-    if (!this.plan) throw new HubError('permission-denied', 'Not opened for writing');
+    this.#requireWritable();
     if (!this.handle.truncate) throw new HubError('unsupported', 'The storage cannot change the size of a file');
-    this.#begin();
-    try {
-      await this.handle.truncate(size);
+    await this.#operations.run(async () => {
+      await this.handle.truncate?.(size);
       this.#extent.cut(size);
       this.#revision++;
-    } catch (error) {
-      throw this.#fail(error);
-    } finally {
-      this.#finish();
-    }
+    }, this.#fail);
   }
 
   /** Flushes what was written to stable storage, where the backend has such a thing. A failure makes close() fail too. */
-  async sync(): Promise<void> {
-    this.#begin();
-    try {
-      await this.handle.sync?.();
-    } catch (error) {
-      throw this.#fail(error);
-    } finally {
-      this.#finish();
-    }
+  sync(): Promise<void> {
+    return this.#operations.run(async () => this.handle.sync?.(), this.#fail);
   }
 
   /**
@@ -197,7 +184,7 @@ export class Transfer {
 
   async #close(): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#quiet();
+    await this.#operations.quiet();
     try {
       if (this.#failure) throw this.#failure;
       if (this.plan && this.#isChanged) await this.#commit(this.plan);
@@ -290,7 +277,7 @@ export class Transfer {
   /** A small file is most likely complete with its first write: it is flushed and its event recorded while the client makes up its mind. */
   #anticipate(writing: Promise<void>, bytes: number): void {
     const { plan, services } = this;
-    if (plan?.kind !== 'staged' || this.#preparation || this.#busy > 1 || bytes > SMALL_BYTES) return;
+    if (plan?.kind !== 'staged' || this.#preparation || this.#operations.count > 1 || bytes > SMALL_BYTES) return;
     if (!this.#isAlone || services.guards.has('publish')) return;
     const flushing = services.durable ? writing.then(() => plan.staged.sync?.()) : writing;
     this.#preparation = this.#prepare(plan, this.#revision + 1, this.#outcome(plan.before, bytes, bytes), flushing);
@@ -323,7 +310,7 @@ export class Transfer {
 
   async #giveUp(reason: string, interrupted = false): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#quiet();
+    await this.#operations.quiet();
     // Comes before the temporary is removed: recovery reads "temporary gone" as "it happened".
     await this.#dropPreparation().catch((error: unknown) => {
       this.#keepsTemporary = true;
@@ -373,14 +360,24 @@ export class Transfer {
     this.place?.leave();
   }
 
-  #begin(): void {
-    if (this.#end) throw new HubError('invalid-request', 'The file is closed');
-    this.scope.touch();
-    this.#busy++;
+  #requireReadable(): void {
+    if (!this.flags.read) throw new HubError('permission-denied', 'Not opened for reading');
   }
 
-  #finish(): void {
-    if (--this.#busy === 0) this.#idle?.();
+  #requireWritable(): void {
+    if (!this.plan) throw new HubError('permission-denied', 'Not opened for writing');
+  }
+
+  #noteRead(count: number): number {
+    this.#read += count;
+    if (count === 0) this.#anticipateEnd();
+    return count;
+  }
+
+  #noteWritten(position: number, length: number): void {
+    this.#written += length;
+    this.#extent.add(position, length);
+    this.#revision++;
   }
 
   /** Whether there is something to commit: also an empty file that was made, or made empty. */
@@ -388,13 +385,16 @@ export class Transfer {
     return this.#revision > 0 || (this.plan !== undefined && (this.plan.kind !== 'direct' || this.plan.changed));
   }
 
-  #fail(error: unknown): HubError {
+  readonly #fail = (error: unknown): HubError => {
     this.#failure ??= toHubError(error);
     return this.#failure;
-  }
+  };
+}
 
-  /** Resolves when no read or write is under way. */
-  async #quiet(): Promise<void> {
-    if (this.#busy > 0) await new Promise<void>(resolve => (this.#idle = resolve));
-  }
+function totalBytes(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+function notAtOnce(): HubError {
+  return new HubError('unsupported', 'The storage may have to wait');
 }

@@ -2,11 +2,12 @@ import type { Socket } from 'node:net';
 import type { ServerChannel, Connection as SshConnection, Session as SshSession } from 'ssh2';
 import { type Admission, type Logger, printable, type Session } from '#core/api.js';
 import { Authentication, type AuthenticationContext } from './authentication.js';
+import type { BufferPool } from './buffers.js';
 import { ExecChannel } from './exec.js';
 import { HandleBudget } from './handles.js';
 import { announceHostKeys } from './host-key-proofs.js';
 import type { HostKey } from './host-keys.js';
-import type { BufferPool } from './reads.js';
+import type { SharedReads } from './inbound.js';
 import { Share } from './share.js';
 import { SftpSubsystem, type SubsystemContext } from './subsystem.js';
 import { openFastLane } from './transport.js';
@@ -28,6 +29,7 @@ const ONLY_SFTP = 'This server offers SFTP only.\r\n';
 /** What a connection needs from its server. */
 export interface ConnectionContext extends AuthenticationContext {
   readonly pool: BufferPool;
+  readonly arrivals: SharedReads;
   readonly handshakeTimeoutMs: number;
   readonly loginTimeoutMs: number;
   /** Names of commands that clients may run. */
@@ -194,7 +196,9 @@ export class Connection {
     const session = this.#session;
     if (!session) return undefined;
     this.#guard(channel);
-    const subsystem = new SftpSubsystem(this.#subsystemContext(session), channel, this.socket);
+    const context = this.#subsystemContext(session);
+    context.input?.add(channel);
+    const subsystem = new SftpSubsystem(context, channel, this.socket);
     this.#subsystems.add(subsystem);
     return subsystem;
   }
@@ -223,6 +227,7 @@ export class Connection {
       budget: this.#budget,
       pool: this.context.pool,
       share: this.#share,
+      input: this.#ssh && this.context.arrivals.inputOf(this.socket, this.#ssh),
       log: this.#log.child({ user: session.info.user, session: session.info.id }),
       lane: (channel, observer) => (this.#ssh ? openFastLane(this.#ssh, channel, this.socket, observer) : undefined),
       drop: reason => this.drop(reason),

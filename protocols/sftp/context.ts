@@ -1,6 +1,6 @@
 import type { VirtualFileSystem } from '#core/api.js';
 import type { HandleTable, Opened } from './handles.js';
-import type { WriteObserver } from './open-file.js';
+import type { WriteObserver, WritePlaces } from './open-file.js';
 import type { RequestOrder } from './order.js';
 import type { ReadQueue } from './reads.js';
 
@@ -10,6 +10,7 @@ export interface RequestContext extends WriteObserver {
   /** The name by which the client logged in. */
   readonly user: string;
   readonly handles: HandleTable;
+  readonly places: WritePlaces;
   readonly order: RequestOrder;
   readonly reads: ReadQueue;
   /** Aborts when the client takes no more answers. */

@@ -129,9 +129,14 @@ export function uint64Fields(...values: readonly number[]): Buffer {
 
 /** Lays the header of a DATA reply out before the `count` bytes of the file that already lie in `bytes`. */
 export function layOutData(bytes: Buffer, id: number, count: number): Buffer {
-  bytes.writeUInt32BE(count + 9, 0);
-  bytes[4] = PACKET.DATA;
-  bytes.writeUInt32BE(id, 5);
-  bytes.writeUInt32BE(count, 9);
+  layOutDataHeader(bytes, id, count);
   return bytes.subarray(0, DATA_HEADER_BYTES + count);
+}
+
+/** Writes the header of a DATA reply of `count` bytes. */
+export function layOutDataHeader(target: Buffer, id: number, count: number): void {
+  target.writeUInt32BE(count + 9, 0);
+  target[4] = PACKET.DATA;
+  target.writeUInt32BE(id, 5);
+  target.writeUInt32BE(count, 9);
 }

@@ -1,28 +1,16 @@
 import { HubError, toHubError } from '#core/api.js';
+import type { BufferPool } from './buffers.js';
 import type { OpenFile } from './open-file.js';
-import { DATA_HEADER_BYTES, layOutData, MAX_DATA_BYTES } from './packets.js';
+import { DATA_HEADER_BYTES, layOutData, layOutDataHeader, MAX_DATA_BYTES } from './packets.js';
 import type { Share } from './share.js';
 import { endReply, failureReply } from './status.js';
+import type { ReadOutcome } from './transport.js';
 import type { Wire } from './wire.js';
 
 /** READs of one channel that are at the storage at a time: more did not make a download faster. */
 const WINDOW = 4;
 /** Of the bytes that a channel may have unsent, the part at which no further READ is begun. */
 const UNSENT_PART = 1 / 2;
-const KEPT_BUFFERS = 16;
-
-/** Buffers for file contents, shared by all connections of a server, so that an idle connection holds none. */
-export class BufferPool {
-  readonly #free: Buffer[] = [];
-
-  take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(DATA_HEADER_BYTES + MAX_DATA_BYTES);
-  }
-
-  give(buffer: Buffer): void {
-    if (this.#free.length < KEPT_BUFFERS) this.#free.push(buffer);
-  }
-}
 
 interface Read {
   readonly id: number;
@@ -60,8 +48,12 @@ export class ReadQueue {
   /** Begins what may begin; to be called again when the network took something. */
   pump(): void {
     while (!this.#closed && this.#started.length < WINDOW && this.#hasRoom) {
-      const read = this.#waiting.shift();
+      const [read] = this.#waiting;
       if (!read) return;
+      const outcome = this.#started.length === 0 && read.file.transfer.readsNow ? this.#answerNow(read) : 'other';
+      if (outcome === 'wait') return;
+      if (outcome !== 'other') continue;
+      this.#waiting.shift();
       this.#started.push(read);
       this.#start(read);
     }
@@ -75,6 +67,29 @@ export class ReadQueue {
 
   get #hasRoom(): boolean {
     return this.#held < this.share.heldBuffers && this.wire.unsentBytes < this.share.unsentBytes * UNSENT_PART;
+  }
+
+  /** Reads to where the answer is sent from, where neither storage nor client has to be waited for. */
+  #answerNow(read: Read): ReadOutcome {
+    const { id, file, offset, length } = read;
+    let failure: HubError | undefined;
+    let outcome: ReadOutcome;
+    try {
+      outcome = this.wire.writeRead(DATA_HEADER_BYTES, length, (pieces, header) => {
+        const count = file.transfer.readNow(pieces, offset);
+        if (count > 0) layOutDataHeader(header, id, count);
+        return count;
+      });
+    } catch (error) {
+      failure = toHubError(error);
+      outcome = 0;
+    }
+    if (typeof outcome === 'string') return outcome;
+    this.#waiting.shift();
+    file.endOperation();
+    if (outcome === 0) this.wire.send(failure ? failureReply(id, failure) : endReply(id));
+    this.answered(failure);
+    return outcome;
   }
 
   #start(read: Read): void {

@@ -51,7 +51,7 @@ function open(sftp: RequestContext, id: number, fields: PacketReader): Reply {
     sftp.order.run([sftp.files.resolve(path)], flags.write === true, async () => {
       const transfer = await sftp.files.open(path, flags);
       const end = bits & OPEN.APPEND ? (await transfer.stat()).size : undefined;
-      return new OpenFile(transfer, sftp, flags.write === true, end);
+      return new OpenFile(transfer, sftp, sftp.places, flags.write === true, end);
     }),
   ).then(opened => packet(PACKET.HANDLE, id, stringField(sftp.keep(opened))));
 }

@@ -3,13 +3,14 @@ import { type AddressInfo, createServer, type Server as NetServer, type Socket }
 import { resolve } from 'node:path';
 import ssh2, { type ClientInfo, type ServerConfig, type Connection as SshConnection, type Server as SshServer } from 'ssh2';
 import { HubError, type ListenAddress, type ProtocolContext, type ProtocolServer, toHubError } from '#core/api.js';
+import { BufferPool } from './buffers.js';
 import { UserCertificates } from './certificates.js';
 import { Connection, type ConnectionContext } from './connection.js';
 import { HostKeyFiles } from './host-key-files.js';
 import { type HostKey, loadHostKeys } from './host-keys.js';
+import { SharedReads } from './inbound.js';
 import { offeredExchanges } from './key-exchanges.js';
 import type { SftpOptions } from './options.js';
-import { BufferPool } from './reads.js';
 
 const EVERY_ADDRESS = '::';
 const EVERY_IPV4_ADDRESS = '0.0.0.0';
@@ -22,7 +23,8 @@ const HOST_KEY_CHECK_MS = 2_000;
  * to ssh2 for the SSH protocol; the files of a client are reached through its session only.
  */
 export class SftpServer implements ProtocolServer {
-  readonly #net: NetServer = createServer({ noDelay: true }, socket => this.#accept(socket));
+  readonly #arrivals = new SharedReads();
+  readonly #net: NetServer = createServer({ noDelay: true, pauseOnConnect: true }, socket => this.#accept(this.#arrivals.take(socket)));
   readonly #connections = new Set<Connection>();
   /** Accepted, and greeted when their address has a place. */
   readonly #waiting = new Set<Socket>();
@@ -81,6 +83,7 @@ export class SftpServer implements ProtocolServer {
       log,
       certificates,
       pool: new BufferPool(),
+      arrivals: this.#arrivals,
       handshakeTimeoutMs: handshakeTimeout,
       loginTimeoutMs: loginTimeout,
       maxTries,

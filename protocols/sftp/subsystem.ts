@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 import { type ErrorCode, HubError, type Logger, printable, type Session, toHubError } from '#core/api.js';
+import type { BufferPool } from './buffers.js';
 import type { RequestContext } from './context.js';
 import { versionReply } from './extensions.js';
 import { type HandleBudget, HandleTable, type Opened } from './handles.js';
+import type { DirectInput } from './inbound.js';
 import type { OpenFile } from './open-file.js';
 import { RequestOrder } from './order.js';
 import { MAX_DATA_BYTES, PACKET, PacketReader } from './packets.js';
-import { type BufferPool, ReadQueue } from './reads.js';
+import { ReadQueue } from './reads.js';
 import { REQUESTS } from './requests.js';
 import type { Share } from './share.js';
 import { failureReply, STATUS, statusReply, successReply } from './status.js';
@@ -31,6 +33,8 @@ export interface SubsystemContext {
   readonly budget: HandleBudget;
   readonly pool: BufferPool;
   readonly share: Share;
+  /** Who reads the socket, where that is known. */
+  readonly input: DirectInput | undefined;
   readonly log: Logger;
   /** The fast way out of a channel, where there is one. */
   lane(channel: ServerChannel, observer: LaneObserver): FastLane | undefined;
@@ -78,6 +82,10 @@ export class SftpSubsystem implements RequestContext, WireObserver {
       if (failure) this.#log(failure, 'READ');
       this.#answered();
     });
+  }
+
+  get places() {
+    return this.context;
   }
 
   get files() {
@@ -250,7 +258,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   closeHandle(handle: Buffer): Promise<void> {
     const opened = this.handles.remove(handle);
     if (opened.kind === 'directory') return opened.close();
-    this.#writeOut();
+    this.#dirty.delete(opened);
     return this.order.run([opened.path], true, () => opened.close()).finally(() => this.context.released());
   }
 
@@ -262,7 +270,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
   }
 
   #writeOut(): void {
-    for (const file of this.#dirty) file.flush();
+    for (const file of this.#dirty) file.writeSoon();
     this.#dirty.clear();
   }
 

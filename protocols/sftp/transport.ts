@@ -15,6 +15,11 @@ export interface FastLane {
    * again. False, with nothing done, when they have to go by the channel.
    */
   send(bytes: Buffer, done: () => void): boolean;
+  /**
+   * Sends a reply of a head of `headBytes` and up to `length` bytes, which `fill` reads to where they are sent from. What `fill`
+   * throws is thrown, and nothing sent; nor is anything when it gives 0.
+   */
+  sendRead(headBytes: number, length: number, fill: Fill): ReadOutcome;
   /** Bytes that were taken and are not on the socket yet. */
   readonly pendingBytes: number;
   /** The key exchange is over. */
@@ -22,6 +27,12 @@ export interface FastLane {
   /** Calls `then` when nothing is pending. */
   whenEmpty(then: () => void): void;
 }
+
+/** Reads into `pieces` one after the other, gives the bytes read, and writes the head of a reply with that many. */
+export type Fill = (pieces: readonly Buffer[], layHead: Buffer) => number;
+
+/** The bytes read; 'wait' when the client's window is to open first, which relieved() tells; 'other' when it has to go another way. */
+export type ReadOutcome = number | 'wait' | 'other';
 
 /** Who is told how the lane fares. */
 export interface LaneObserver {
@@ -41,8 +52,14 @@ const KEPT_SLABS = 16;
 /** Under this an answer gets a buffer of its own: it costs less than keeping track of a slab. */
 const SMALL_BYTES = 8 * 1024;
 const RANDOM_BYTES = 16 * 1024;
+/** Of the window that a client opens, the part that it may be waited for: all renew it before that much is left. */
+const WAITED_PART = 1 / 4;
+/** A client that does not renew it in this time gets what its window holds. */
+const WINDOW_WAIT_MS = 250;
 /** Every implementation takes packets with this much data (RFC 4253, section 6.1). */
 const MAX_PACKET_DATA_BYTES = 32 * 1024;
+/** A client with smaller ones would need more room than a slab has. */
+const MIN_PACKET_DATA_BYTES = 16 * 1024;
 
 /** How each of ssh2's native ciphers lays out a packet: the block that is padded to, the bytes that it does not count, what follows the packet. */
 interface Layout {
@@ -125,6 +142,8 @@ class SlabLane implements FastLane {
   readonly #pending: Pending[] = [];
   #emptied: (() => void)[] = [];
   pendingBytes = 0;
+  #largestWindow = 0;
+  #waitTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly internals: Internals,
@@ -150,8 +169,63 @@ class SlabLane implements FastLane {
     return true;
   }
 
+  sendRead(headBytes: number, length: number, fill: Fill): ReadOutcome {
+    const { protocol, outgoing } = this.internals;
+    const layout =
+      this.#pending.length === 0 && this.channel.writableLength === 0 && this.#isOpen ? this.#layoutOf(protocol._cipher) : undefined;
+    const packetSize = Math.min(outgoing.packetSize, MAX_PACKET_DATA_BYTES);
+    const bytes = headBytes + length;
+    if (!layout || protocol._kexinit !== undefined || packetSize < MIN_PACKET_DATA_BYTES) return 'other';
+    this.#largestWindow = Math.max(this.#largestWindow, outgoing.window);
+    if (outgoing.window < bytes) return this.#awaitWindow(bytes) ? 'wait' : 'other';
+    this.#stopWaiting();
+    const slab = slabs.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES);
+    const give = () => void (slabs.length < KEPT_SLABS && slabs.push(slab));
+    const stride = packetBytes(packetSize, layout);
+    const head = slab.subarray(HEAD_BYTES, HEAD_BYTES + headBytes);
+    let count = 0;
+    try {
+      count = fill(dataPlaces(slab, { headBytes, bytes, packetSize, stride }), head);
+    } finally {
+      if (count === 0) give();
+    }
+    if (count === 0) return 0;
+    const total = headBytes + count;
+    let end = 0;
+    this.#quietly(protocol._cipher, cipher => {
+      for (let [sent, at] = [0, 0]; sent < total; sent += packetSize, at += stride) {
+        const dataBytes = Math.min(packetSize, total - sent);
+        end = at + packetBytes(dataBytes, layout);
+        frame(slab, at, outgoing.id, dataBytes, layout);
+        cipher.encrypt(slab.subarray(at, end));
+      }
+    });
+    outgoing.window -= total;
+    this.socket.write(slab.subarray(0, end), give);
+    return count;
+  }
+
   rekeyed(): void {
     this.#resume();
+  }
+
+  /** Whether it is worth to wait until the window holds `bytes`. */
+  #awaitWindow(bytes: number): boolean {
+    if (bytes > this.#largestWindow * WAITED_PART) return false;
+    if (!this.#waitTimer) {
+      // Waited in vain: never again.
+      this.#waitTimer = setTimeout(() => {
+        this.#largestWindow = Number.NEGATIVE_INFINITY;
+        this.observer.relieved();
+      }, WINDOW_WAIT_MS).unref();
+    }
+    this.#wait();
+    return true;
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#waitTimer);
+    this.#waitTimer = undefined;
   }
 
   whenEmpty(then: () => void): void {
@@ -218,28 +292,34 @@ class SlabLane implements FastLane {
     const slab = isSmall
       ? Buffer.allocUnsafe(HEAD_BYTES + bytes.length + 2 * layout.block + layout.trailer)
       : (slabs.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES));
-    const cipher = protocol._cipher;
-    const write = cipher._onWrite;
-    // The cipher encrypts in place; what it then hands on is already where it belongs.
-    cipher._onWrite = ignore;
     let at = 0;
     let taken = 0;
-    try {
+    this.#quietly(protocol._cipher, cipher => {
       while (taken < bytes.length) {
         const count = Math.min(bytes.length - taken, packetSize);
         const end = at + packetBytes(count, layout);
         if (end > slab.length) break;
-        layOut(slab, at, outgoing.id, bytes.subarray(taken, taken + count), layout);
+        slab.set(bytes.subarray(taken, taken + count), at + HEAD_BYTES);
+        frame(slab, at, outgoing.id, count, layout);
         cipher.encrypt(slab.subarray(at, end));
         at = end;
         taken += count;
       }
-    } finally {
-      cipher._onWrite = write;
-    }
+    });
     outgoing.window -= taken;
     this.socket.write(slab.subarray(0, at), isSmall ? undefined : () => void (slabs.length < KEPT_SLABS && slabs.push(slab)));
     return taken;
+  }
+
+  /** The cipher encrypts in place; what it then hands on is already where it belongs. */
+  #quietly(cipher: Cipher, encrypt: (cipher: Cipher) => void): void {
+    const write = cipher._onWrite;
+    cipher._onWrite = ignore;
+    try {
+      encrypt(cipher);
+    } finally {
+      cipher._onWrite = write;
+    }
   }
 
   #layoutOf(cipher: Cipher): Layout | undefined {
@@ -262,15 +342,33 @@ function packetBytes(count: number, layout: Layout): number {
   return HEAD_BYTES + count + paddingBytes(count, layout) + layout.trailer;
 }
 
-function layOut(slab: Buffer, at: number, recipient: number, data: Buffer, layout: Layout): void {
-  const padding = paddingBytes(data.length, layout);
-  slab.writeUInt32BE(HEAD_BYTES - 4 + data.length + padding, at);
+/** Puts a packet's head and padding around the `count` bytes of data that are in place. */
+function frame(slab: Buffer, at: number, recipient: number, count: number, layout: Layout): void {
+  const padding = paddingBytes(count, layout);
+  slab.writeUInt32BE(HEAD_BYTES - 4 + count + padding, at);
   slab[at + 4] = padding;
   slab[at + 5] = CHANNEL_DATA;
   slab.writeUInt32BE(recipient, at + 6);
-  slab.writeUInt32BE(data.length, at + 10);
-  slab.set(data, at + HEAD_BYTES);
-  fillRandom(slab, at + HEAD_BYTES + data.length, padding);
+  slab.writeUInt32BE(count, at + 10);
+  fillRandom(slab, at + HEAD_BYTES + count, padding);
+}
+
+/** Where the data of a reply lies in its packets, of which all but the last are full. */
+function dataPlaces(
+  slab: Buffer,
+  {
+    headBytes,
+    bytes,
+    packetSize,
+    stride,
+  }: { readonly headBytes: number; readonly bytes: number; readonly packetSize: number; readonly stride: number },
+): Buffer[] {
+  const places: Buffer[] = [];
+  for (let [from, at] = [0, HEAD_BYTES]; from < bytes; from += packetSize, at += stride) {
+    const skipped = from === 0 ? headBytes : 0;
+    places.push(slab.subarray(at + skipped, at + Math.min(packetSize, bytes - from)));
+  }
+  return places;
 }
 
 /** Padding is random (RFC 4253, section 6), fetched for many packets at a time and used once. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 import { MAX_PACKET_BYTES, PACKET } from './packets.js';
-import type { FastLane, LaneObserver } from './transport.js';
+import type { FastLane, Fill, LaneObserver, ReadOutcome } from './transport.js';
 
 /** Longest handle that is looked at: ours have 8 bytes, the protocol allows 256. */
 const MAX_HANDLE_BYTES = 256;
@@ -15,8 +15,9 @@ const MAX_UNREAD_BYTES = 4 * 1024 * 1024 + 64 * 1024;
 export interface WireObserver {
   /** A whole request other than a WRITE; `body` is what follows the type, and stays as it is. */
   request(type: number, body: Buffer): void;
-  /** The head of a WRITE whose `length` bytes follow through writePiece(). `offset` may be beyond what a number holds exactly. */
+  /** The head of a WRITE whose `length` bytes follow through writePiece(). `offset` may be beyond what a number holds exactly. `handle` is to be read at once. */
   writeBegin(id: number, handle: Buffer, offset: number, length: number): void;
+  /** `piece` is to be copied at once: what it lies in is read into again. */
   writePiece(piece: Buffer): void;
   writeEnd(): void;
   /** A WRITE whose lengths contradict each other; its bytes were passed over. */
@@ -113,6 +114,13 @@ export class Wire {
     this.#write(bytes, done);
   }
 
+  /** Sends a large answer that is read to where it is sent from, after those gathered; as FastLane.sendRead(). */
+  writeRead(headBytes: number, length: number, fill: Fill): ReadOutcome {
+    if (this.#closed || this.#muted || !this.#lane) return 'other';
+    this.#writeGathered();
+    return this.#lane.sendRead(headBytes, length, fill);
+  }
+
   /** Goes on with what arrived, after mayTake() said no. */
   proceed(): void {
     if (!this.#paused || !this.observer.mayTake()) return;
@@ -168,7 +176,7 @@ export class Wire {
     let at = 0;
     while (at < bytes.length && !this.#closed) {
       if (!this.#midPacket && !this.observer.mayTake()) {
-        this.#hold(bytes.subarray(at));
+        this.#hold(Buffer.from(bytes.subarray(at)));
         break;
       }
       const next = this.#step(bytes, at);
@@ -201,7 +209,7 @@ export class Wire {
     if (bytes[at + 4] === PACKET.WRITE) return this.#stepWriteHead(bytes, at, length);
     const end = at + 4 + length;
     if (end <= bytes.length) {
-      this.observer.request(bytes[at + 4]!, bytes.subarray(at + 5, end));
+      this.observer.request(bytes[at + 4]!, Buffer.from(bytes.subarray(at + 5, end)));
       return end;
     }
     const packet = Buffer.allocUnsafe(length);

@@ -162,6 +162,23 @@ const basics = cases([], writable, {
     await handle.close();
     t.true(Buffer.concat(pieces).equals(await getBytes(storage, '/a')));
   },
+  'writes and reads at once what it says that it can': async (t, storage) => {
+    const handle = await storage.open('/a', { ...REPLACE, read: true });
+    const content = pattern(10_000);
+    if (handle.atOnce)
+      handle.atOnce.write([content.subarray(0, 1), content.subarray(1, 1), content.subarray(1, 9_000), content.subarray(9_000)], 5);
+    else await handle.write(content, 5);
+    const [first, second] = [new Uint8Array(6_000), new Uint8Array(6_000)];
+    if (handle.atOnce) {
+      t.is(handle.atOnce.read([first, second], 5), 10_000, 'less only at the end of the file');
+      t.is(handle.atOnce.read([first], 10_005), 0);
+      t.true(Buffer.concat([first, second]).subarray(0, 10_000).equals(Buffer.from(content)));
+    }
+    await handle.close();
+    t.true(Buffer.from(content).equals((await getBytes(storage, '/a')).subarray(5)));
+    const { atOnce } = handle;
+    if (atOnce) t.throws(() => atOnce.write([content], 0), { code: 'aborted' });
+  },
   'starts from an empty file when told to truncate': async (t, storage) => {
     await put(storage, '/a', 'a longer text');
     await put(storage, '/a', 'short');

@@ -1,28 +1,45 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { MEMORY_FOLDER } from '../../backends/local-storage.js';
 import { temporaryFolder } from '../../support/children.js';
 import { Clients } from '../../support/clients.js';
 import { PASSWORD, startSftp } from './support.js';
 
 const MIB = 1024 * 1024;
 
-test('OpenSSH moves 40 MiB each way with a re-key each 16 MiB', async t => {
-  const hub = await startSftp(t, { storage: 'disk' });
-  const clients = await Clients.create();
-  const content = randomBytes(40 * MIB);
-  await writeFile(join(clients.home, 'big'), content);
-  const account = { port: hub.port('sftp'), user: 'alice', password: PASSWORD };
-  const commands = [`put ${clients.home}/big /big`, `get /big ${clients.home}/back`];
-  const outcome = await clients.sftp(account, commands, ['-oRekeyLimit=16M']);
-  t.is(outcome.code, 0, outcome.output);
-  t.true(content.equals(await readFile(join(clients.home, 'back'))));
-});
+/** A hub whose files are on a disk, or on a file system in memory, where bytes go between network and file without another thread. */
+async function startOn(t: ExecutionContext, medium: 'disk' | 'memory') {
+  if (medium === 'disk' || process.platform !== 'linux') return startSftp(t, { storage: 'disk' });
+  const dataDirectory = await mkdtemp(join(MEMORY_FOLDER, 'entrepot-test-'));
+  t.teardown(() => rm(dataDirectory, { recursive: true, force: true }));
+  return startSftp(t, { storage: 'disk', dataDirectory });
+}
 
-for (const cipher of ['aes256-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes128-ctr', 'aes192-ctr', 'aes256-ctr']) {
+for (const medium of ['disk', 'memory'] as const)
+  test(`OpenSSH moves 40 MiB each way with a re-key each 16 MiB, on files in ${medium}`, async t => {
+    const hub = await startOn(t, medium);
+    const clients = await Clients.create();
+    const content = randomBytes(40 * MIB);
+    await writeFile(join(clients.home, 'big'), content);
+    const account = { port: hub.port('sftp'), user: 'alice', password: PASSWORD };
+    const commands = [`put ${clients.home}/big /big`, `get /big ${clients.home}/back`];
+    const outcome = await clients.sftp(account, commands, ['-oRekeyLimit=16M']);
+    t.is(outcome.code, 0, outcome.output);
+    t.true(content.equals(await readFile(join(clients.home, 'back'))));
+  });
+
+for (const cipher of [
+  'aes128-gcm@openssh.com',
+  'aes256-gcm@openssh.com',
+  'chacha20-poly1305@openssh.com',
+  'aes128-ctr',
+  'aes192-ctr',
+  'aes256-ctr',
+]) {
   test(`OpenSSH moves files with ${cipher}`, async t => {
-    const hub = await startSftp(t);
+    const hub = await startOn(t, 'memory');
     const clients = await Clients.create();
     const content = randomBytes(3 * MIB + 17);
     await writeFile(join(clients.home, 'file'), content);

@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { Transfer } from '#core/vfs/transfer.js';
+import { BufferPool } from '#protocols/sftp/buffers.js';
 import { OpenFile } from '#protocols/sftp/open-file.js';
 
 test('what was answered is written in order before an interrupted upload is kept', async t => {
@@ -17,7 +18,12 @@ test('what was answered is written in order before an interrupted upload is kept
       written.push(-1);
     },
   };
-  const file = new OpenFile(transfer as unknown as Transfer, { taken() {}, written() {} }, true);
+  const file = new OpenFile(
+    transfer as unknown as Transfer,
+    { taken() {}, written() {} },
+    { pool: new BufferPool(), input: undefined },
+    true,
+  );
   for (const offset of [0, 10, 20]) {
     file.begin(offset, 10);
     file.add(Buffer.alloc(10));
