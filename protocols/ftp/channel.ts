@@ -48,6 +48,11 @@ export class Channel {
     (this.#stream ?? this.#socket)?.destroy(this.#aborted);
   }
 
+  /** Throws what abort() was given. */
+  throwIfAborted(): void {
+    if (this.#aborted) throw this.#aborted;
+  }
+
   /** Lets the client take what is on its way, and closes. */
   close(): void {
     const stream = this.#stream;

@@ -141,7 +141,11 @@ export class Connection implements ControlLine {
     const stream = this.#stream;
     stream.on('data', (chunk: Buffer) => this.#read(chunk));
     stream.on('drain', () => this.#advance());
-    stream.on('end', () => stream.end());
+    stream.on('end', () => {
+      // Whoever is gone has not finished what it was sending, whatever its data connection says.
+      this.#client.channel?.abort(new HubError('aborted', 'The client left'));
+      stream.end();
+    });
   }
 
   #read(chunk: Buffer): void {

@@ -24,6 +24,8 @@ export function secureSocket(
   // Whoever uses it hears of its errors; one that comes when nobody does must not end the process.
   socket.on('error', () => undefined);
   socket.disableRenegotiation();
+  // Without a tls.Server, Node tells of a client that negotiates anew, or of a damaged record, by this alone, and goes on.
+  socket.on('_tlsError', error => setImmediate(() => socket.destroy(error)));
   return socket;
 }
 

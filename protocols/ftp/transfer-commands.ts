@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { HubError, type OpenFlags, randomToken, type Transfer, toHubError } from '#core/api.js';
 import type { Channel } from './channel.js';
@@ -106,6 +107,9 @@ async function receive(
       true,
       async (stream, channel) => {
         const end = await new Receiver(channel, transfer, position, client.ascii).receive(stream);
+        // A client that is killed ends both connections at once: of the other one we hear in the same turn of the loop.
+        if (!channel.isSecure) await setImmediate();
+        channel.throwIfAborted();
         await finish?.(end);
       },
       announcement,

@@ -6,6 +6,7 @@ export const PARAMS: Readonly<Record<string, string>> = {
   id: '00000000-0000-7000-8000-000000000000',
   fingerprint: 'SHA256:none',
   subject: '192.0.2.1',
+  kind: 'ed448',
 };
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkDnDZwMBNtfqxoCtFTxcB9YCuMrh5uyC9fVzRgvP8 laptop';
@@ -40,6 +41,8 @@ export const BODIES: Readonly<Record<string, unknown>> = {
   'events.replay': {},
   'deliveries.retry-all': {},
   'address-rules.add': { range: '192.0.2.0/24', action: 'deny' },
+  'certificates.selfSigned': { names: ['hub.example'] },
+  'hostkeys.add': { kind: 'ed448' },
   'branding.set': { name: 'Ours' },
 };
 

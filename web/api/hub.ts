@@ -21,21 +21,6 @@ const brandingSchema = z
   })
   .meta({ id: 'Branding' });
 
-const certificateSchema = z
-  .object({
-    certificate: z.string().describe('The file'),
-    key: z.string(),
-    names: z.array(z.string()),
-    keyType: z.string().optional(),
-    issuer: z.string().optional(),
-    fingerprint: z.string().optional().describe('SHA-256'),
-    notAfter: z.string().optional().describe('RFC 3339'),
-    result: z.enum(['ok', 'warn', 'fail']),
-    detail: z.string(),
-    inUse: z.boolean(),
-  })
-  .meta({ id: 'Certificate' });
-
 const BRANDING = 'branding';
 const MAX_LOGO = 200_000;
 const NO_BRANDING = { name: '', colour: '', logo: '' };
@@ -89,38 +74,6 @@ export const hubRoutes: readonly Route[] = [
     handle: async ({ services }) => ({
       items: services.configuration.sources.sources().map(({ path, value, source }) => ({ path, value: value ?? null, source })),
     }),
-  }),
-
-  defineRoute({
-    id: 'certificates.list',
-    method: 'GET',
-    path: '/certificates',
-    summary: 'The certificates of the TLS listeners',
-    access: 'viewer',
-    response: z.object({ items: z.array(certificateSchema) }).meta({ id: 'Certificates' }),
-    handle: async ({ services }) => {
-      const rows = await OPERATIONS['certificates.list'].run(services.operations, {});
-      return { items: rows.map(row => ({ ...row, names: [...row.names] })) };
-    },
-  }),
-
-  defineRoute({
-    id: 'hostkeys.list',
-    method: 'GET',
-    path: '/host-keys',
-    summary: 'The keys by which SFTP clients know the hub',
-    access: 'viewer',
-    response: z
-      .object({
-        items: z.array(
-          z
-            .object({ kind: z.string(), state: z.enum(['offered', 'next', 'old']), fingerprint: z.string(), publicKey: z.string() })
-            .meta({ id: 'HostKey' }),
-        ),
-      })
-      .meta({ id: 'HostKeys' }),
-    failures: [404],
-    handle: async ({ services }) => ({ items: [...(await OPERATIONS['hostkeys.list'].run(services.operations, {}))] }),
   }),
 
   defineRoute({

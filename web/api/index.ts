@@ -5,6 +5,7 @@ import { eventRoutes } from './events.js';
 import { exportRoutes } from './export.js';
 import { fileRoutes } from './files.js';
 import { hubRoutes } from './hub.js';
+import { keysOfHubRoutes } from './keys-of-hub.js';
 import { liveRoutes } from './live.js';
 import { meRoutes } from './me.js';
 import { secondFactorRoutes } from './second-factor.js';
@@ -29,5 +30,6 @@ export const API_ROUTES: readonly Route[] = [
   ...eventRoutes,
   ...securityRoutes,
   ...hubRoutes,
+  ...keysOfHubRoutes,
   ...liveRoutes,
 ];

@@ -805,37 +805,6 @@ export interface ConfigOption {
   source: string;
 }
 
-export interface Certificates {
-  items: Certificate[];
-}
-
-export interface Certificate {
-  /** The file */
-  certificate: string;
-  key: string;
-  names: string[];
-  keyType?: string;
-  issuer?: string;
-  /** SHA-256 */
-  fingerprint?: string;
-  /** RFC 3339 */
-  notAfter?: string;
-  result: 'ok' | 'warn' | 'fail';
-  detail: string;
-  inUse: boolean;
-}
-
-export interface HostKeys {
-  items: HostKey[];
-}
-
-export interface HostKey {
-  kind: string;
-  state: 'offered' | 'next' | 'old';
-  fingerprint: string;
-  publicKey: string;
-}
-
 export interface Report {
   name: string;
   report: unknown;
@@ -867,6 +836,62 @@ export interface BrandingChange {
   name?: string;
   colour?: string;
   logo?: string;
+}
+
+export interface Certificates {
+  items: Certificate[];
+}
+
+export interface Certificate {
+  /** The file */
+  certificate: string;
+  key: string;
+  names: string[];
+  keyType?: string;
+  issuer?: string;
+  /** SHA-256 */
+  fingerprint?: string;
+  /** RFC 3339 */
+  notAfter?: string;
+  result: 'ok' | 'warn' | 'fail';
+  detail: string;
+  inUse: boolean;
+}
+
+export interface SelfSigned {
+  names?: string[];
+}
+
+export interface SelfSignedMade {
+  /** The file */
+  certificate: string;
+  key: string;
+  names: string[];
+  keyType?: string;
+  issuer?: string;
+  /** SHA-256 */
+  fingerprint?: string;
+  /** RFC 3339 */
+  notAfter?: string;
+  result: 'ok' | 'warn' | 'fail';
+  detail: string;
+  isUsed: boolean;
+}
+
+export interface HostKeys {
+  items: HostKey[];
+}
+
+export interface HostKey {
+  kind: string;
+  state: 'offered' | 'next' | 'old';
+  fingerprint: string;
+  publicKey: string;
+}
+
+export interface HostKeyCreate {
+  /** 'ed25519', 'ecdsa' or 'rsa' */
+  kind: string;
 }
 
 /** What each operation takes and gives. `query` and `body` are undefined where there is none. */
@@ -1438,20 +1463,6 @@ export interface Operations {
     body: undefined;
     response: ConfigOptions;
   };
-  /** The certificates of the TLS listeners. */
-  'certificates.list': {
-    params: undefined;
-    query: undefined;
-    body: undefined;
-    response: Certificates;
-  };
-  /** The keys by which SFTP clients know the hub. */
-  'hostkeys.list': {
-    params: undefined;
-    query: undefined;
-    body: undefined;
-    response: HostKeys;
-  };
   /** What an extension reports: 'hooks' is what the hooks folder holds. */
   'reports.show': {
     params: { name: string };
@@ -1479,6 +1490,48 @@ export interface Operations {
     query: undefined;
     body: BrandingChange;
     response: Branding;
+  };
+  /** The certificates of the TLS listeners. */
+  'certificates.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Certificates;
+  };
+  /** Make a new certificate that the hub signs itself, in place of the last one. */
+  'certificates.selfSigned': {
+    params: undefined;
+    query: undefined;
+    body: SelfSigned;
+    response: SelfSignedMade;
+  };
+  /** The keys by which SFTP clients know the hub. */
+  'hostkeys.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: HostKeys;
+  };
+  /** Make the next key of a kind; clients are told it before it is offered. */
+  'hostkeys.add': {
+    params: undefined;
+    query: undefined;
+    body: HostKeyCreate;
+    response: HostKey;
+  };
+  /** Offer the next key of a kind to clients that come from now on. */
+  'hostkeys.rotate': {
+    params: { kind: string };
+    query: undefined;
+    body: undefined;
+    response: HostKey;
+  };
+  /** Forget a key that is not offered. */
+  'hostkeys.remove': {
+    params: { fingerprint: string };
+    query: undefined;
+    body: undefined;
+    response: undefined;
   };
   /** Server-sent events: events, deliveries and sessions, as far as I may see them. */
   'live.listen': {
@@ -1571,11 +1624,15 @@ export const OPERATIONS = {
   'address-rules.remove': ['DELETE', '/address-rules/{id}'],
   'hub.status': ['GET', '/status'],
   'hub.config': ['GET', '/config'],
-  'certificates.list': ['GET', '/certificates'],
-  'hostkeys.list': ['GET', '/host-keys'],
   'reports.show': ['GET', '/reports/{name}'],
   'extensions.list': ['GET', '/extensions'],
   'branding.show': ['GET', '/branding'],
   'branding.set': ['PATCH', '/branding'],
+  'certificates.list': ['GET', '/certificates'],
+  'certificates.selfSigned': ['POST', '/certificates/self-signed'],
+  'hostkeys.list': ['GET', '/host-keys'],
+  'hostkeys.add': ['POST', '/host-keys'],
+  'hostkeys.rotate': ['POST', '/host-keys/{kind}/rotate'],
+  'hostkeys.remove': ['DELETE', '/host-keys/{fingerprint}'],
   'live.listen': ['GET', '/live'],
 } as const satisfies Record<keyof Operations, readonly [string, string]>;

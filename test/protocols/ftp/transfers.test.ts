@@ -166,6 +166,23 @@ for (const [what, last] of [
   });
 }
 
+test('does not publish what a client sent that ends both connections at once', async t => {
+  const hub = await startFtpHub(t, { tls: 'optional' });
+  for (let round = 0; round < 20; round++) {
+    const client = await logIn(t, hub, { tls: 'none' });
+    const data = await client.dataSocket();
+    t.is((await client.command('STOR f')).code, 150);
+    data.write('half');
+    // Either first.
+    if (round % 2) client.close();
+    data.destroy();
+    client.close();
+    await hub.event('session.ended');
+  }
+  t.is((await (await logIn(t, hub)).command('SIZE f')).code, 550);
+  t.false(hub.events.some(({ type }) => type === 'upload.completed'));
+});
+
 test('does not publish what a client sent that is gone, or reset its data connection', async t => {
   const hub = await startFtpHub(t, { tls: 'optional' });
   const plain = await logIn(t, hub, { tls: 'none' });
