@@ -18,7 +18,8 @@ export function Palette({ groups, typed }: { readonly groups: readonly PaletteGr
       actions={[...groups]}
       shortcut={['mod + K']}
       nothingFound={t('palette.nothing')}
-      highlightQuery
+      centered={false}
+      overlayProps={{ backgroundOpacity: 0.35, blur: 0 }}
       limit={12}
       scrollable
       maxHeight={420}

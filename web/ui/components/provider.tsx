@@ -29,6 +29,9 @@ function nonce(): string {
   return document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
 }
 
+// Where the library that keeps the page behind a dialog from scrolling looks for the nonce of its style element.
+Object.assign(globalThis, { __webpack_nonce__: nonce() });
+
 function newQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
+import { RawSftp } from '../support/raw-sftp.js';
+import { Receiver } from '../support/receiver.js';
+import { type BrowsedHub, setUp, startBrowsedHub } from '../support/web-hub.js';
+import { runTests } from './run-tests.js';
+import type { AcceptScript } from './script.js';
+
+const MAX_STEPS = 80;
+const PASSWORD = 'a long password';
+
+/** Goes on by the tabulator until the focus is on something of this name, as who has no mouse does. */
+async function tabTo(page: Page, name: RegExp): Promise<void> {
+  const seen: string[] = [];
+  for (let step = 0; step < MAX_STEPS; step += 1) {
+    await page.keyboard.press('Tab');
+    const focused = await page.evaluate<string>(
+      "(one => [one?.getAttribute('aria-label'), one?.labels?.[0]?.innerText, one?.innerText].filter(Boolean).join(' '))(document.activeElement)",
+    );
+    seen.push(focused);
+    if (name.test(focused)) return;
+  }
+  throw new Error(`the tabulator does not reach ${name}; it reached ${[...new Set(seen)].join(', ')}`);
+}
+
+const script: AcceptScript = {
+  id: '04.2',
+  title: 'every page is sound in both colour schemes and widths; users, webhooks and redelivery by keyboard only',
+  async run(report) {
+    await report.check('no console error, no report of the content policy, nothing serious by axe, nothing wider than the window', () =>
+      runTests('web/pages.test.js'),
+    );
+    const receiver = await Receiver.listen(() => 503);
+    let browsed: BrowsedHub | undefined;
+    await report.check('a hub with an owner', async () => {
+      browsed = await startBrowsedHub({ ENTREPOT_EVENTS__RETRY: '["1h"]' });
+      await setUp(browsed.page, browsed.setupLink);
+    });
+    if (!browsed) return;
+    const { page, base, hub } = browsed;
+    await report.check('a user is added by keyboard only', async () => {
+      await page.goto(`${base}/admin/users`);
+      await page.getByText('No users yet').waitFor();
+      await tabTo(page, /^Add user/);
+      await page.keyboard.press('Enter');
+      await page.getByLabel('Name').waitFor();
+      await page.keyboard.type('alice');
+      await tabTo(page, /^Password/);
+      await tabTo(page, /^Password/);
+      await page.keyboard.type(PASSWORD);
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/\/users\/alice\/connect$/);
+    });
+    await report.check('a webhook is added by keyboard only, found by the palette', async () => {
+      await page.keyboard.press('Control+k');
+      await page.locator('input[placeholder^="Go to a page"]:focus').waitFor();
+      await page.keyboard.type('add webhook');
+      await page.getByRole('button', { name: 'Add webhook' }).waitFor();
+      await page.locator('[data-selected]').waitFor();
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/\/webhooks\/new$/);
+      await tabTo(page, /^Address/);
+      await page.keyboard.type(receiver.url);
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: 'The webhook is there' }).waitFor();
+    });
+    await report.check('a delivery is sent again by keyboard only', async () => {
+      const client = await RawSftp.connect({ port: hub.port, user: 'alice', password: PASSWORD });
+      await client.put('/report.csv', Buffer.from('a;b\n'));
+      client.end();
+      await page.goto(`${base}/admin/deliveries`);
+      await page.getByRole('cell', { name: 'Waiting' }).first().waitFor();
+      await tabTo(page, /^upload\.completed/);
+      await page.keyboard.press('Enter');
+      await page.getByText('Try 1').first().waitFor();
+      await tabTo(page, /^Redeliver/);
+      await page.keyboard.press('Enter');
+      await page.getByText('Try 2').first().waitFor({ timeout: 5_000 });
+    });
+    await report.check('no page complained', () => assert.deepEqual(browsed!.offences, []));
+    await browsed.stop();
+    await receiver.close();
+  },
+};
+
+export default script;
