@@ -97,6 +97,13 @@ test('asks for the code on SFTP by keyboard-interactive, after a password of eit
   await t.throwsAsync(overSftp(hub, 'pw', []), { message: /authentication/ });
 });
 
+test('asks for the code also a user who logs in by certain methods', async t => {
+  const hub = await startWeb(t, { users: { alice: { password: 'pw', methods: ['password'] } }, values: { defence: { delay: '1ms' } } });
+  const { secret } = await turnOn(t, await hub.loggedIn('user', 'alice'), 'pw');
+  t.deepEqual(await overSftp(hub, 'pw', [codeOf(secret)]), ['One-time code: ']);
+  await t.throwsAsync(overSftp(hub, 'pw', ['000000']), { message: /authentication/ });
+});
+
 test('asks for the code on FTP after the password, by ACCT', async t => {
   const hub = await startWeb(t, {
     users: { alice: { password: 'pw' } },
