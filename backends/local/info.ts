@@ -14,7 +14,10 @@ export function describe(name: string, stats: BigIntStats): FileInfo | undefined
       mode: Number(stats.mode) & 0o7777,
       uid: Number(stats.uid),
       gid: Number(stats.gid),
-      etag: type === 'directory' ? tag(stats.dev, stats.ino, stats.birthtimeNs) : tag(stats.dev, stats.ino, stats.size, stats.mtimeNs),
+      // Made when it is asked for: a listing has thousands that nobody looks at.
+      get etag() {
+        return type === 'directory' ? tag(stats.dev, stats.ino, stats.birthtimeNs) : tag(stats.dev, stats.ino, stats.size, stats.mtimeNs);
+      },
     }
   );
 }

@@ -10,12 +10,37 @@ export const NO_ATTRIBUTES = Buffer.alloc(4);
 
 /** ATTRS of an entry (draft-ietf-secsh-filexfer-02, section 5). Owners are given where the storage has them. */
 export function attributesField(info: FileInfo): Buffer {
-  const owned = info.uid !== undefined && info.gid !== undefined;
-  const bytes = Buffer.allocUnsafe(owned ? 32 : 24);
-  bytes.writeUInt32BE(FLAG.SIZE | FLAG.PERMISSIONS | FLAG.ACMODTIME | (owned ? FLAG.UIDGID : 0), 0);
-  bytes.writeUInt32BE(Math.floor(info.size / 0x1_0000_0000), 4);
-  bytes.writeUInt32BE(info.size % 0x1_0000_0000, 8);
-  let at = 12;
+  const bytes = Buffer.allocUnsafe(attributesBytes(info));
+  writeAttributes(info, bytes, 0);
+  return bytes;
+}
+
+/** One entry of a NAME reply: name, long name, ATTRS. */
+export function nameEntry(info: FileInfo): Buffer {
+  const long = longName(info);
+  const [nameBytes, longBytes] = [Buffer.byteLength(info.name), Buffer.byteLength(long)];
+  const bytes = Buffer.allocUnsafe(8 + nameBytes + longBytes + attributesBytes(info));
+  let at = bytes.writeUInt32BE(nameBytes, 0);
+  at += bytes.write(info.name, at);
+  at = bytes.writeUInt32BE(longBytes, at);
+  at += bytes.write(long, at);
+  writeAttributes(info, bytes, at);
+  return bytes;
+}
+
+function attributesBytes(info: FileInfo): number {
+  return hasOwner(info) ? 32 : 24;
+}
+
+function hasOwner(info: FileInfo): info is FileInfo & { readonly uid: number; readonly gid: number } {
+  return info.uid !== undefined && info.gid !== undefined;
+}
+
+function writeAttributes(info: FileInfo, bytes: Buffer, start: number): void {
+  const owned = hasOwner(info);
+  let at = bytes.writeUInt32BE(FLAG.SIZE | FLAG.PERMISSIONS | FLAG.ACMODTIME | (owned ? FLAG.UIDGID : 0), start);
+  at = bytes.writeUInt32BE(Math.floor(info.size / 0x1_0000_0000), at);
+  at = bytes.writeUInt32BE(info.size % 0x1_0000_0000, at);
   if (owned) {
     at = bytes.writeUInt32BE(info.uid >>> 0, at);
     at = bytes.writeUInt32BE(info.gid >>> 0, at);
@@ -23,7 +48,6 @@ export function attributesField(info: FileInfo): Buffer {
   at = bytes.writeUInt32BE(modeOf(info), at);
   at = bytes.writeUInt32BE(seconds(info.atime ?? info.mtime), at);
   bytes.writeUInt32BE(seconds(info.mtime), at);
-  return bytes;
 }
 
 /** Reads ATTRS: what the client wants an entry to have. Extended attributes have no meaning here and are passed over. */

@@ -1,6 +1,6 @@
 import { type FileInfo, HubError, type VirtualFileSystem } from '#core/api.js';
-import { attributesField, longName } from './attributes.js';
-import { PACKET, packet, stringField, uint32Field } from './packets.js';
+import { nameEntry } from './attributes.js';
+import { PACKET, packet, uint32Field } from './packets.js';
 
 /** Entries and bytes of names in one reply: OpenSSH sends as many entries, and few clients expect more bytes. */
 const MAX_ENTRIES = 100;
@@ -81,7 +81,7 @@ export class Listing {
       }
       const info = this.#batch[this.#at++];
       if (!info) throw new HubError('internal', 'Internal error');
-      const entry = Buffer.concat([stringField(info.name), stringField(longName(info)), attributesField(info)]);
+      const entry = nameEntry(info);
       entries.push(entry);
       bytes += entry.length;
       count++;
