@@ -11,6 +11,7 @@ import { type HostKey, loadHostKeys } from './host-keys.js';
 import { SharedReads } from './inbound.js';
 import { offeredExchanges } from './key-exchanges.js';
 import type { SftpOptions } from './options.js';
+import { takeMessagesWhileRekeying } from './rekeying.js';
 
 const EVERY_ADDRESS = '::';
 const EVERY_IPV4_ADDRESS = '0.0.0.0';
@@ -50,6 +51,7 @@ export class SftpServer implements ProtocolServer {
     const certificates = await UserCertificates.load(this.options, this.context.dataDirectory);
     this.#connectionContext = this.#contextWith(certificates);
     const { offered } = this.#hostKeys;
+    takeMessagesWhileRekeying();
     this.#ssh = this.#sshServer(offered);
     await this.#listen();
     this.#watchHostKeys();

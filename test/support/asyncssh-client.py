@@ -42,6 +42,8 @@ ACTIONS = {
 async def main(action, *paths):
     login = {"username": os.environ["TEST_USER"], "password": os.environ["TEST_PASSWORD"]}
     options = {"port": int(os.environ["TEST_PORT"]), "known_hosts": None, "client_keys": None, "agent_path": None, "config": None}
+    if "TEST_REKEY_BYTES" in os.environ:
+        options["rekey_bytes"] = int(os.environ["TEST_REKEY_BYTES"])
     async with asyncssh.connect("127.0.0.1", **login, **options) as connection:
         async with connection.start_sftp_client() as sftp:
             await ACTIONS[action](sftp, *paths)

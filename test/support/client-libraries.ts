@@ -28,6 +28,8 @@ export const CLIENT_LIBRARIES: Readonly<Record<string, ClientMaker>> = {
   },
   paramiko: (clients, account) => python(clients, account, 'paramiko'),
   asyncssh: (clients, account) => python(clients, account, 'asyncssh'),
+  // It sends what it had begun also after it has asked for new keys.
+  'asyncssh, new keys each MiB': (clients, account) => python(clients, account, 'asyncssh', { TEST_REKEY_BYTES: String(2 ** 20) }),
   'ssh2-sftp-client': async (_clients, account) => {
     const client = await sftpClient();
     await client.connect({ host: '127.0.0.1', port: account.port, username: account.user, password: account.password ?? '' });
@@ -74,11 +76,11 @@ async function sftpClient(): Promise<SftpClient> {
 }
 
 /** A Python library, by the script of its name beside the sources of this module. */
-async function python(clients: Clients, account: Account, library: string): Promise<FileClient> {
+async function python(clients: Clients, account: Account, library: string, more: NodeJS.ProcessEnv = {}): Promise<FileClient> {
   const program = await pythonWith(library);
   const script = fileURLToPath(new URL(`../../../test/support/${library}-client.py`, import.meta.url));
   const login = account.keyFile === undefined ? {} : { TEST_KEY: account.keyFile };
-  const env = { ...clients.environment(account), TEST_PORT: String(account.port), TEST_USER: account.user, ...login };
+  const env = { ...clients.environment(account), TEST_PORT: String(account.port), TEST_USER: account.user, ...login, ...more };
   const act = (...args: readonly string[]) => succeeded(run(program, ['-W', 'ignore', script, ...args], { env, timeoutMs: LIMIT_MS }));
   return {
     put: (local, remote) => act('put', local, remote),
