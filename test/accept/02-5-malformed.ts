@@ -6,6 +6,7 @@ import ssh2 from 'ssh2';
 import { until } from '../support/children.js';
 import { Clients } from '../support/clients.js';
 import { HubProcess } from '../support/hub-process.js';
+import { ProbedHub } from '../support/probed-hub.js';
 import { FXP, type Login, OPEN, packet, RawSftp, string, u32, u64 } from '../support/raw-sftp.js';
 import { checkMutations, checkRudeSftp, type Scene } from './rude-sftp.js';
 import { checkRudeSsh } from './rude-ssh.js';
@@ -24,14 +25,16 @@ const script: AcceptScript = {
       ENTREPOT_DEFENCE__DELAY: '1ms',
       ENTREPOT_LOG__FORMAT: 'json',
     };
-    const hub = await HubProcess.start({ env });
+    const probed = await ProbedHub.start(env);
+    const { hub } = probed;
+    const keptMiB = async () => (await probed.memory()).residentMiB;
     const clients = await Clients.create();
     const malloryKeyFile = await clients.makeKey('mallory');
     await hub.addUser('alice', PASSWORD);
     await hub.addUser('mallory', 'battery-staple', ['--key', `${malloryKeyFile}.pub`]);
     const { port } = hub;
     const mallory = { port, user: 'mallory', password: 'battery-staple', privateKey: await readFile(malloryKeyFile) };
-    const scene: Scene = { hub, clients, mallory, malloryKeyFile, alice: { port, user: 'alice', password: PASSWORD }, scale };
+    const scene: Scene = { hub, keptMiB, clients, mallory, malloryKeyFile, alice: { port, user: 'alice', password: PASSWORD }, scale };
     await checkRudeSftp(report, scene);
     await checkRudeSsh(report, scene);
     await checkMutations(report, scene);

@@ -68,23 +68,3 @@ export async function acknowledgements(durability: 'disk' | 'process'): Promise<
   await hub.stop();
   return { p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
 }
-
-/** What one of `count` connections that are logged in and do nothing takes of the hub's memory, in KiB. */
-export async function idleConnections(count: number, parent: string): Promise<number> {
-  const env = { ENTREPOT_LIMITS__SESSIONS_PER_USER: String(count + 10) };
-  const hub = await HubProcess.start({ dataDirectory: await temporaryFolder('bench-idle', parent), env });
-  await hub.addUser('bench', 'secret');
-  const account = { port: hub.port, user: 'bench', password: 'secret' };
-  const connections: RawSftp[] = [];
-  const open = async (wanted: number) => {
-    while (connections.length < wanted) connections.push(await RawSftp.connect(account));
-  };
-  // The first ones make what all share.
-  await open(10);
-  const before = await hub.memoryMiB('VmRSS');
-  await open(count + 10);
-  const after = await hub.memoryMiB('VmRSS');
-  for (const connection of connections) connection.end();
-  await hub.stop();
-  return ((after - before) * 1024) / count;
-}

@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { run, temporaryFolder } from '../support/children.js';
 import { Clients } from '../support/clients.js';
 import { HubProcess } from '../support/hub-process.js';
 import { Sshd } from '../support/sshd.js';
 import { tool } from '../support/tools.js';
 import { median, printTable, seconds } from './measures.js';
-import { acknowledgements, idleConnections, smallFilesWith, startTimes } from './sftp-costs.js';
-import { GROUPS, type Group, makeSource, type Peer, SMALL_FILES, type Source, sftp, type Work } from './sftp-works.js';
+import { acknowledgements, smallFilesWith, startTimes } from './sftp-costs.js';
+import { IDLE_CONNECTIONS, idleConnections, memoryRows, underProbe } from './sftp-memory.js';
+import { GROUPS, type Group, makeSource, type Peer, SMALL_FILES, type Source, type Work } from './sftp-works.js';
 
 const TMPFS = '/dev/shm';
 /** Rounds that do not count: a hub serves for weeks, and is compiled while it runs. */
 const WARM_UP_ROUNDS = 3;
-const IDLE_CONNECTIONS = 500;
 
 /** What to compare, and how often. */
 export interface SftpBench {
@@ -126,9 +125,7 @@ async function otherFigures(
     ['start to listening', `${(starts / 1000).toFixed(2)} s`, '< 1.50 s'],
     ['memory idle', `${memory.idleMiB.toFixed(0)} MiB`, '< 120 MiB'],
     ['memory at the peak of all rounds', `${memory.peakMiB.toFixed(0)} MiB`, ''],
-    ['growth of memory over a new hub, one put and get', `${probed.oneMiB.toFixed(0)} MiB`, '<= 40 MiB'],
-    ['growth of memory over a new hub, four at once', `${probed.fourMiB.toFixed(0)} MiB`, '<= 90 MiB'],
-    [`an idle connection, of ${IDLE_CONNECTIONS}`, `${idle.toFixed(0)} KiB`, '< 350 KiB'],
+    ...memoryRows(probed, idle),
     ['loop delay p99 under put and get (the timer itself: 10 ms)', ms(probed.p99Ms), '< 30 ms'],
     [`put of ${SMALL_FILES} small files, events recorded`, `${events.on!.toFixed(2)} s`, ''],
     [
@@ -141,28 +138,4 @@ async function otherFigures(
     ['acknowledgement of a 4 KiB upload on a disk, durability disk', `p50 ${ms(disk.p50)}, p99 ${ms(disk.p99)}`, ''],
     ['acknowledgement of a 4 KiB upload on a disk, durability process', `p50 ${ms(process.p50)}, p99 ${ms(process.p99)}`, ''],
   ];
-}
-
-/** Put and get by one client, then by four at once, on a new hub with a probe in it: how late its loop was, and by how much it grew. */
-async function underProbe(clients: Clients, key: string, source: Source) {
-  const file = join(clients.home, 'loop.json');
-  const probe = fileURLToPath(new URL('loop-probe.js', import.meta.url));
-  const env = { LOOP_PROBE_FILE: file, NODE_OPTIONS: `--import=${probe}` };
-  const hub = await HubProcess.start({ dataDirectory: await temporaryFolder('bench-probe', TMPFS), env });
-  await hub.addUser('bench', 'unused', ['--key', `${key}.pub`]);
-  await new Promise(resolve => setTimeout(resolve, 3_000));
-  const peer: Peer = { account: { port: hub.port, user: 'bench', keyFile: key }, remote: '', folder: '' };
-  const idleMiB = await hub.memoryMiB('VmHWM');
-  const grown = async (indices: readonly number[]) => {
-    const back = await temporaryFolder('bench-probe-back', TMPFS);
-    await Promise.all(indices.map(index => sftp(clients, peer, [`put ${source.big} /big${index}`])));
-    await Promise.all(indices.map(index => sftp(clients, peer, [`get /big${index} ${back}/big${index}`])));
-    await rm(back, { recursive: true });
-    return (await hub.memoryMiB('VmHWM')) - idleMiB;
-  };
-  const [oneMiB, fourMiB] = [await grown([0]), await grown([0, 1, 2, 3])];
-  await new Promise(resolve => setTimeout(resolve, 500));
-  const seen = JSON.parse(await readFile(file, 'utf8')) as { readonly p99Ms: number };
-  await hub.stop();
-  return { ...seen, oneMiB, fourMiB };
 }
