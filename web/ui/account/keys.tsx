@@ -37,7 +37,7 @@ export function KeyField({
         minRows={3}
         maxRows={8}
         spellCheck={false}
-        className="mono"
+        classNames={{ input: 'mono' }}
         onDragOver={event => event.preventDefault()}
         onDrop={event => {
           const file = event.dataTransfer.files[0];

@@ -71,7 +71,7 @@ export function AdminsPage() {
       render: admin => <When time={admin.lastLoginAt} fallback={t('common.never')} />,
       width: '10rem',
     },
-    { key: 'do', header: '', render: admin => <Deeds admin={admin} made={setSecret} />, width: '20rem' },
+    { key: 'do', header: '', render: admin => <Deeds admin={admin} made={setSecret} />, width: '27rem' },
   ];
   return (
     <Page

@@ -1,4 +1,5 @@
 import { BrowsersSection, PasswordSection } from '../account/profile.js';
+import { SecondFactorSection } from '../account/second-factor.js';
 import { Page } from '../components/index.js';
 import { useSpeech } from '../lib/texts.js';
 
@@ -8,6 +9,7 @@ export function ProfilePage() {
   return (
     <Page title={t('nav.profile')} narrow>
       <PasswordSection />
+      <SecondFactorSection />
       <BrowsersSection />
     </Page>
   );

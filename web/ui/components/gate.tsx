@@ -1,12 +1,20 @@
-import { Anchor, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { Anchor, Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { at } from '../lib/base.js';
 import { Problem } from '../lib/problem.js';
+import { request } from '../lib/request.js';
 import { type Scope, useSession } from '../lib/session.js';
 import { useSpeech } from '../lib/texts.js';
 import { Entrance } from './entrance.js';
 import { Form, useHubForm } from './form.js';
-import { Pending, ProblemPanel } from './states.js';
+import { Note, Pending, ProblemPanel } from './states.js';
+
+interface Provider {
+  readonly name: string;
+  readonly label: string;
+  readonly start: string;
+}
 
 /** Lets in who is logged in, and shows everybody else the login. */
 export function Gate({ scope, children }: { readonly scope: Scope; readonly children: ReactNode }) {
@@ -45,6 +53,7 @@ function Login({ scope }: { readonly scope: Scope }) {
       }
     },
   });
+  const failure = new URLSearchParams(location.search).get('sso');
   const other = scope === 'admin' ? { href: at('/'), label: t('login.toFiles') } : { href: at('/admin'), label: t('login.toAdmin') };
   return (
     <Entrance
@@ -52,6 +61,7 @@ function Login({ scope }: { readonly scope: Scope }) {
       lead={t(asked ? 'login.code.lead' : `login.lead.${scope}`)}
       footer={<Anchor href={other.href}>{other.label}</Anchor>}
     >
+      {failure && !asked && <Note tone="warn">{t('login.sso.failed', { code: failure })}</Note>}
       <Form form={form} submit={t('login.submit')} plain>
         <Stack gap="sm">
           {!asked && (
@@ -88,6 +98,28 @@ function Login({ scope }: { readonly scope: Scope }) {
           )}
         </Stack>
       </Form>
+      {!asked && <Providers scope={scope} />}
     </Entrance>
+  );
+}
+
+/** Buttons of the providers of single sign-on, where there are any. */
+function Providers({ scope }: { readonly scope: Scope }) {
+  const { t } = useSpeech();
+  const query = useQuery({
+    queryKey: ['/sso'],
+    queryFn: async () => (await request<{ readonly items: readonly Provider[] }>('GET', '/sso')).data,
+  });
+  const next = at(scope === 'admin' ? '/admin#signed-in' : '/#signed-in');
+  const providers = query.data?.items ?? [];
+  if (providers.length === 0) return null;
+  return (
+    <Stack gap="xs" mt="md">
+      {providers.map(({ name, label, start }) => (
+        <Button key={name} component="a" href={`${start}?${new URLSearchParams({ scope, next })}`} variant="default" fullWidth size="md">
+          {t('login.sso', { name: label })}
+        </Button>
+      ))}
+    </Stack>
   );
 }

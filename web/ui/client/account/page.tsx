@@ -2,6 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { ApiKeys } from '../../account/api-keys.js';
 import { KeyField, KeyList } from '../../account/keys.js';
 import { BrowsersSection, PasswordSection } from '../../account/profile.js';
+import { SecondFactorSection } from '../../account/second-factor.js';
 import { Form, Loaded, Page, Section, useFeedback, useHubForm } from '../../components/index.js';
 import type { PublicKey } from '../../lib/model.js';
 import { request, segment } from '../../lib/request.js';
@@ -24,6 +25,7 @@ export function AccountPage() {
         {profile => (
           <>
             {profile.hasPassword && <PasswordSection />}
+            {profile.hasPassword && <SecondFactorSection />}
             <Keys keys={profile.keys} name={profile.username} />
             <BrowsersSection />
             <ApiKeys everybody={false} />

@@ -39,6 +39,9 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'login.lead.user': 'Mit demselben Namen und Passwort wie über SFTP.',
   'login.password': 'Passwort',
   'login.password.missing': 'Geben Sie Ihr Passwort ein.',
+  'login.sso': 'Mit {name} anmelden',
+  'login.sso.failed':
+    'Die Anmeldung über einen anderen Anbieter hat nicht geklappt ({code}). Versuchen Sie es erneut, oder nehmen Sie Ihr Passwort.',
   'login.submit': 'Anmelden',
   'login.title.admin': 'Als Administrator anmelden',
   'login.title.user': 'Bei Ihren Dateien anmelden',

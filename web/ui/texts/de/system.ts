@@ -58,6 +58,18 @@ export const system: Readonly<Record<keyof typeof english, Text>> = {
   'apiKeys.validity.quarter': 'In 90 Tagen',
   'apiKeys.validity.year': 'In einem Jahr',
 
+  'factor.begin': 'Einrichten',
+  'factor.codes': 'Wiederherstellungscodes',
+  'factor.codes.lead': 'Jeder gilt einmal, wenn Ihr Telefon nicht zur Hand ist. Sie werden nur dieses eine Mal angezeigt.',
+  'factor.confirm': 'Einschalten',
+  'factor.lead': 'Nach dem Passwort werden Sie nach einem Code Ihrer Authenticator-App gefragt: hier, über SFTP und über FTP.',
+  'factor.left': { one: 'noch {count} Wiederherstellungscode', other: 'noch {count} Wiederherstellungscodes' },
+  'factor.on': 'Eingeschaltet',
+  'factor.picture': 'QR-Code mit dem Geheimnis darunter',
+  'factor.remove': 'Ausschalten',
+  'factor.scan':
+    'Scannen Sie dies mit Ihrer Authenticator-App, oder tippen Sie das Geheimnis dort ein. Geben Sie dann den Code ein, den sie zeigt.',
+
   'hooks.empty': 'Der Ordner ist leer',
   'hooks.empty.text':
     'Legen Sie ein Skript hinein, das nach seinem Ereignis heißt, etwa upload.completed.sh oder upload.completed.js. Es wird sofort benutzt.',

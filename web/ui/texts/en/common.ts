@@ -38,6 +38,8 @@ export const common = {
   'login.lead.user': 'With the same name and password as by SFTP.',
   'login.password': 'Password',
   'login.password.missing': 'Enter your password.',
+  'login.sso': 'Log in by {name}',
+  'login.sso.failed': 'The login by another provider did not work ({code}). Try again, or use your password.',
   'login.submit': 'Log in',
   'login.title.admin': 'Log in as administrator',
   'login.title.user': 'Log in to your files',

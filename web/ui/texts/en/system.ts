@@ -57,6 +57,17 @@ export const system = {
   'apiKeys.validity.quarter': 'In 90 days',
   'apiKeys.validity.year': 'In a year',
 
+  'factor.begin': 'Set up',
+  'factor.codes': 'Recovery codes',
+  'factor.codes.lead': 'Each is good once, when your phone is not at hand. This is the only time that they are shown.',
+  'factor.confirm': 'Switch on',
+  'factor.lead': 'After the password you are asked for a code of your authenticator app: here, by SFTP and by FTP.',
+  'factor.left': { one: '{count} recovery code left', other: '{count} recovery codes left' },
+  'factor.on': 'Switched on',
+  'factor.picture': 'QR code with the secret below',
+  'factor.remove': 'Switch off',
+  'factor.scan': 'Scan this with your authenticator app, or type the secret into it. Then enter the code that it shows.',
+
   'hooks.empty': 'The folder is empty',
   'hooks.empty.text':
     'Drop a script that is named for its event, such as upload.completed.sh or upload.completed.js, into it. It is used at once.',
