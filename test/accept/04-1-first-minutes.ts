@@ -74,9 +74,13 @@ const script: AcceptScript = {
         'the hook is shown',
         async () => {
           await page.goto(`${base}/admin/hooks`);
-          return page.locator('table').getByText('In use').isVisible({ timeout: 500 });
+          const shown = page.locator('table').getByText('In use').first();
+          return shown.waitFor({ timeout: 2_000 }).then(
+            () => true,
+            () => false,
+          );
         },
-        10_000,
+        20_000,
       );
       const client = await RawSftp.connect({ port: hub.port, user: 'alice', password: PASSWORD });
       await client.put('/second.csv', Buffer.from('a;b\n'));
