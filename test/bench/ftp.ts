@@ -83,7 +83,9 @@ export async function benchFtp({ rounds, sizeMiB, only }: FtpBench): Promise<voi
     remote: 'up',
     folder: join(hub.files, 'bench/up'),
   };
-  console.log(`${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}; not compared with ProFTPD, whose Debian package excludes vsftpd's`);
+  console.log(
+    `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}; not compared with ProFTPD, whose Debian package excludes vsftpd's`,
+  );
   const idleMiB = await hub.memoryMiB('VmHWM');
   const times = new Map([theirs, ours].map(peer => [peer, new Map<string, number[]>()]));
   // The first round warms up, and does not count.
