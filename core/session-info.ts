@@ -23,4 +23,6 @@ export interface TransferSnapshot {
   readonly path: string;
   readonly direction: 'upload' | 'download';
   readonly bytes: number;
+  /** Of the whole file, where that is known: not of an upload. */
+  readonly size?: number;
 }

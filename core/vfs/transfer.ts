@@ -2,7 +2,7 @@ import { HubError, toHubError } from '../errors.js';
 import type { EventTypes } from '../events/types.js';
 import { uuidv7 } from '../ids.js';
 import type { TransferSnapshot } from '../session-info.js';
-import type { FileAttributes, FileInfo, OpenFlags, StorageHandle } from '../storage/backend.js';
+import type { AtOnce, FileAttributes, FileInfo, OpenFlags, StorageHandle } from '../storage/backend.js';
 import { requireAttributeRights } from './attribute-rights.js';
 import { Extent } from './extent.js';
 import type { Location } from './mounts.js';
@@ -70,8 +70,9 @@ export class Transfer {
 
   /** What the admin sees of it, now. */
   snapshot(): TransferSnapshot {
-    const upload = this.plan !== undefined;
-    return { path: this.path, direction: upload ? 'upload' : 'download', bytes: upload ? this.#written : this.#read };
+    if (this.plan) return { path: this.path, direction: 'upload', bytes: this.#written };
+    const { opened } = this.handle;
+    return { path: this.path, direction: 'download', bytes: this.#read, ...(opened && { size: opened.size }) };
   }
 
   /** Fills `target` from `position`; resolves to the bytes read, 0 at the end of the file. Throws 'permission-denied' when it was not opened for reading. */
@@ -87,8 +88,7 @@ export class Transfer {
 
   /** Like read() into the pieces one after the other, within the call. Throws 'unsupported' where the storage may have to wait. */
   readNow(pieces: readonly Uint8Array[], position: number): number {
-    const { atOnce } = this.handle;
-    if (!atOnce) throw notAtOnce();
+    const atOnce = atOnceOf(this.handle);
     this.#requireReadable();
     return this.#operations.runNow(() => this.#noteRead(atOnce.read(pieces, position)));
   }
@@ -117,8 +117,7 @@ export class Transfer {
 
   /** Like writev(), within the call. Throws 'unsupported' where the storage may have to wait. */
   writeNow(pieces: readonly Uint8Array[], position: number): void {
-    const { atOnce } = this.handle;
-    if (!atOnce) throw notAtOnce();
+    const atOnce = atOnceOf(this.handle);
     this.#requireWritable();
     this.#operations.runNow(() => atOnce.write(pieces, position), this.#fail);
     this.#noteWritten(position, totalBytes(pieces));
@@ -395,6 +394,7 @@ function totalBytes(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }
 
-function notAtOnce(): HubError {
-  return new HubError('unsupported', 'The storage may have to wait');
+function atOnceOf({ atOnce }: StorageHandle): AtOnce {
+  if (!atOnce) throw new HubError('unsupported', 'The storage may have to wait');
+  return atOnce;
 }

@@ -14,7 +14,14 @@ export const sessionSchema = z
     startedAt: z.string(),
     lastActivity: z.string(),
     transfers: z.array(
-      z.object({ path: z.string(), direction: z.enum(['upload', 'download']), bytes: z.number() }).meta({ id: 'TransferNow' }),
+      z
+        .object({
+          path: z.string(),
+          direction: z.enum(['upload', 'download']),
+          bytes: z.number(),
+          size: z.number().optional().describe('Of the whole file, where that is known: not of an upload'),
+        })
+        .meta({ id: 'TransferNow' }),
     ),
   })
   .meta({ id: 'HubSession' });

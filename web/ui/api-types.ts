@@ -736,6 +736,8 @@ export interface TransferNow {
   path: string;
   direction: 'upload' | 'download';
   bytes: number;
+  /** Of the whole file, where that is known: not of an upload */
+  size?: number;
 }
 
 export interface Bans {

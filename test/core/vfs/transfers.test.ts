@@ -3,7 +3,7 @@ import test from 'ava';
 import { MemoryStorage } from '#backends/memory/index.js';
 import { defineExtension, HubError, type StorageBackend } from '#core/api.js';
 import { RIGHTS, UserRepository } from '#core/db/users.js';
-import { openSession } from '../../support/hub.js';
+import { openSession, startHub } from '../../support/hub.js';
 import { altered, alteredHandle, codeOf, get, hubOn, names, nativeStorage, put, recorded, recordedTypes, unfinished } from './support.js';
 
 const REPLACE = { write: true, create: true, truncate: true };
@@ -54,6 +54,20 @@ for (const [plan, make] of [
     t.like((await hub.event('upload.completed')).data, { path: '/empty', size: 0, bytes: 0, replaced: false });
   });
 }
+
+test('what is shown of a download tells how much is still to come, of an upload how much has', async t => {
+  const hub = await startHub(t, { storage: 'disk', users: { alice: {} } });
+  const files = await hub.files('alice');
+  await put(files, '/f', '0123456789');
+  const download = await files.open('/f', { read: true });
+  await download.read(new Uint8Array(4), 0);
+  t.deepEqual(download.snapshot(), { path: '/f', direction: 'download', bytes: 4, size: 10 });
+  await download.close();
+  const upload = await files.open('/f', REPLACE);
+  await upload.write(text('abc'), 0);
+  t.deepEqual(upload.snapshot(), { path: '/f', direction: 'upload', bytes: 3 });
+  await upload.close();
+});
 
 test('closing twice is closing once, and aborting afterwards changes nothing', async t => {
   const hub = await hubOn(t, new MemoryStorage());

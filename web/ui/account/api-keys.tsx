@@ -1,6 +1,7 @@
 import { IconKey, IconPlus } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import type { ApiKey } from '../api-types.js';
 import {
   Button,
   type Column,
@@ -20,17 +21,6 @@ import {
 import { request, segment } from '../lib/request.js';
 import { useList } from '../lib/resources.js';
 import { useSpeech } from '../lib/texts.js';
-
-interface ApiKey {
-  readonly id: string;
-  readonly owner: string | null;
-  readonly name: string;
-  readonly prefix: string;
-  readonly scope: 'read' | 'write' | 'metrics';
-  readonly createdAt: number;
-  readonly expiresAt: number | null;
-  readonly lastUsedAt: number | null;
-}
 
 const SCOPES = ['read', 'write', 'metrics'] as const;
 const DAYS = { none: undefined, month: 30, quarter: 90, year: 365 } as const;

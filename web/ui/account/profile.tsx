@@ -1,4 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query';
+import type { WebSession as Browser } from '../api-types.js';
 import { Button, Fields, Form, PasswordInput, Section, Status, useFeedback, useHubForm, When } from '../components/index.js';
 import { request, segment } from '../lib/request.js';
 import { useThing } from '../lib/resources.js';
@@ -39,15 +40,6 @@ export function PasswordSection() {
       </Form>
     </Section>
   );
-}
-
-interface Browser {
-  readonly id: string;
-  readonly remoteAddress: string;
-  readonly userAgent: string;
-  readonly createdAt: number;
-  readonly lastUsedAt: number;
-  readonly current: boolean;
 }
 
 /** Browsers that are logged in as the reader, and the way to log each out. */

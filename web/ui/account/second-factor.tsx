@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import type { RecoveryCodes as Codes, SecondFactorSecret as Secret, SecondFactorState as State } from '../api-types.js';
 import {
   Button,
   CodeBlock,
@@ -19,19 +20,6 @@ import {
 import { request } from '../lib/request.js';
 import { useThing } from '../lib/resources.js';
 import { useSpeech } from '../lib/texts.js';
-
-interface State {
-  readonly on: boolean;
-  readonly recoveryLeft: number;
-}
-interface Secret {
-  readonly secret: string;
-  /** A QR code, in SVG. */
-  readonly picture: string;
-}
-interface Codes {
-  readonly recoveryCodes: readonly string[];
-}
 
 /** Has the reader asked for a code after the password, or no longer. */
 export function SecondFactorSection() {

@@ -1,18 +1,13 @@
 import { IconArrowRight, IconCheck } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
+import type { Status as HubStatus } from '../api-types.js';
 import { Facts, Page, Section, Status } from '../components/index.js';
 import type { HubEvent } from '../lib/live.js';
 import type { OpenSession, User, Webhook } from '../lib/model.js';
 import { useList, useThing } from '../lib/resources.js';
 import { useSpeech } from '../lib/texts.js';
 import classes from './home.module.css';
-
-interface HubStatus {
-  readonly version: string;
-  readonly uptimeMs: number;
-  readonly listeners: readonly { readonly protocol: string; readonly host: string; readonly port: number; readonly tls?: boolean }[];
-}
 
 /** How the hub is doing; and, as long as something is left of them, the first steps. */
 export function HomePage() {

@@ -1,6 +1,7 @@
 import { IconPlus, IconUserShield } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import type { Admin } from '../api-types.js';
 import {
   Button,
   type Column,
@@ -26,14 +27,6 @@ import { useIdentity } from '../lib/session.js';
 import { useSpeech } from '../lib/texts.js';
 import { useMay } from './may.js';
 
-interface Admin {
-  readonly username: string;
-  readonly role: Role;
-  readonly status: 'active' | 'disabled';
-  readonly secondFactor: boolean;
-  readonly lastLoginAt: number | null;
-  readonly version: number;
-}
 interface Secret {
   readonly name: string;
   readonly password: string;

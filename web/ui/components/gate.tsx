@@ -1,6 +1,7 @@
 import { Anchor, Button, PasswordInput, Stack, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
+import type { SsoProvider as Provider } from '../api-types.js';
 import { at } from '../lib/base.js';
 import { Problem } from '../lib/problem.js';
 import { request } from '../lib/request.js';
@@ -9,12 +10,6 @@ import { useSpeech } from '../lib/texts.js';
 import { Entrance } from './entrance.js';
 import { Form, useHubForm } from './form.js';
 import { Note, Pending, ProblemPanel } from './states.js';
-
-interface Provider {
-  readonly name: string;
-  readonly label: string;
-  readonly start: string;
-}
 
 /** Lets in who is logged in, and shows everybody else the login. */
 export function Gate({ scope, children }: { readonly scope: Scope; readonly children: ReactNode }) {

@@ -1,3 +1,7 @@
+import type { WhoAmI as Identity } from '../api-types.js';
+
+export type { WhoAmI as Identity } from '../api-types.js';
+
 import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useMemo } from 'react';
 import { Problem } from './problem.js';
@@ -5,18 +9,6 @@ import { onSignedOut, request } from './request.js';
 
 /** For which pages one logs in: those of administrators, or one's own files. */
 export type Scope = 'admin' | 'user';
-
-/** Who is logged in, and what he may do. */
-export interface Identity {
-  readonly kind: Scope;
-  readonly name: string;
-  readonly role?: string;
-  /** Of a user: rights by directory. */
-  readonly permissions?: Readonly<Record<string, readonly string[]>>;
-  readonly secondFactor?: boolean;
-  /** The id of this session among his. */
-  readonly session?: string;
-}
 
 /** What a login asks for. `code` is the one-time code or a recovery code. */
 export interface Credentials {

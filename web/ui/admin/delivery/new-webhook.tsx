@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
+import type { WebhookCreated as Created } from '../../api-types.js';
 import {
   Button,
   CodeBlock,
@@ -16,16 +17,10 @@ import {
   TextInput,
   useHubForm,
 } from '../../components/index.js';
-import { EVENT_TYPES, type Webhook } from '../../lib/model.js';
+import { EVENT_TYPES } from '../../lib/model.js';
 import { request, segment } from '../../lib/request.js';
 import { useSpeech } from '../../lib/texts.js';
 import { TestWebhook } from './test-webhook.js';
-
-interface Created {
-  readonly webhook: Webhook;
-  readonly secret: string;
-  readonly warning?: string;
-}
 
 /** One step to a webhook: where to, of what. Then its secret, this once, and a test that shows what came back. */
 export function NewWebhookPage() {

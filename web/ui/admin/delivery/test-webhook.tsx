@@ -1,18 +1,10 @@
 import { IconSend } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import type { WebhookTried as Outcome } from '../../api-types.js';
 import { Button, CodeBlock, ProblemPanel, Stack, Status } from '../../components/index.js';
 import { request } from '../../lib/request.js';
 import { useSpeech } from '../../lib/texts.js';
-
-interface Outcome {
-  readonly ok: boolean;
-  readonly summary: string;
-  readonly answer?: string | null;
-  readonly durationMs?: number;
-  /** What was sent, where the webhook is not there yet. */
-  readonly request?: string;
-}
 
 /** Sends a test by an API route, and shows what was sent and what came back. */
 export function TestWebhook({ path, body, disabled }: { readonly path: string; readonly body?: object; readonly disabled?: boolean }) {

@@ -1,5 +1,6 @@
 import { IconWall } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
+import type { AddressRule } from '../../api-types.js';
 import {
   Button,
   type Column,
@@ -19,14 +20,6 @@ import { request, segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
-
-interface AddressRule {
-  readonly id: string;
-  readonly range: string;
-  readonly action: 'allow' | 'deny';
-  readonly comment: string;
-  readonly createdAt: number;
-}
 
 /** Addresses that are always let in, or never. */
 export function AddressRules() {

@@ -1,21 +1,13 @@
 import { IconShieldCheck } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from 'wouter';
+import type { Ban } from '../../api-types.js';
 import { Anchor, Button, type Column, DataTable, Empty, Page, Status, Tag, useFeedback, useNow, When } from '../../components/index.js';
 import { request, segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
 import { AddressRules } from './address-rules.js';
-
-interface Ban {
-  readonly kind: 'address' | 'user';
-  readonly subject: string;
-  readonly times: number;
-  readonly reason: string;
-  readonly since: number;
-  readonly until: number;
-}
 
 /** Who is turned away because logins failed, until when, and the way to lift that. */
 export function BansPage() {

@@ -1,17 +1,13 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
+import type { StorageKind as Kind } from '../../api-types.js';
 import { Button, Form, Loaded, Page, Section, Select, Status, TextInput, useFeedback, useHubForm } from '../../components/index.js';
-import { type ObjectSchema, SchemaFields } from '../../components/schema-form.js';
+import { SchemaFields } from '../../components/schema-form.js';
 import { Problem } from '../../lib/problem.js';
 import { request } from '../../lib/request.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
-
-interface Kind {
-  readonly name: string;
-  readonly schema: ObjectSchema;
-}
 
 /** A new storage: its form is drawn from the schema of its kind, an extension's as well. */
 export function NewStoragePage() {

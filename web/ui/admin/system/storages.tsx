@@ -2,18 +2,13 @@ import { IconDatabase, IconPlus } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
+import type { StorageTest as Outcome } from '../../api-types.js';
 import { Button, type Column, DataTable, Empty, Page, Status, Tag, useFeedback } from '../../components/index.js';
 import type { Storage } from '../../lib/model.js';
 import { request, segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
-
-interface Outcome {
-  readonly ok: boolean;
-  readonly message: string;
-  readonly durationMs: number;
-}
 
 /** Where files are kept. */
 export function StoragesPage() {

@@ -1,45 +1,11 @@
 import { useState } from 'react';
+import type { Certificate, HostKey, Status as HubStatus, ConfigOption as Option } from '../../api-types.js';
 import { Copyable, Facts, Loaded, Page, Section, Status, Table, Tag, TextInput, type Tone, When } from '../../components/index.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
 import { BrandingSection } from './branding.js';
 import classes from './system.module.css';
-
-interface HubStatus {
-  readonly version: string;
-  readonly node: string;
-  readonly nodeVersion: string;
-  readonly dataDirectory: string;
-  readonly uptimeMs: number;
-  readonly listeners: readonly {
-    readonly protocol: string;
-    readonly host: string;
-    readonly port: number;
-    readonly tls: boolean;
-    readonly url?: string;
-  }[];
-}
-interface Certificate {
-  readonly certificate: string;
-  readonly names: readonly string[];
-  readonly fingerprint?: string;
-  readonly notAfter?: string;
-  readonly issuer?: string;
-  readonly result: 'ok' | 'warn' | 'fail';
-  readonly detail: string;
-  readonly inUse: boolean;
-}
-interface HostKey {
-  readonly kind: string;
-  readonly state: 'offered' | 'next' | 'old';
-  readonly fingerprint: string;
-}
-interface Option {
-  readonly path: string;
-  readonly value: unknown;
-  readonly source: string;
-}
 
 const TONES: Readonly<Record<Certificate['result'], Tone>> = { ok: 'ok', warn: 'warn', fail: 'bad' };
 

@@ -1,9 +1,9 @@
 import { IconRepeat } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, useParams } from 'wouter';
+import type { EventDetails as Whole } from '../../api-types.js';
 import { Anchor, Button, CodeBlock, Copyable, Facts, Loaded, Page, Section, useFeedback, When } from '../../components/index.js';
-import type { HubEvent } from '../../lib/live.js';
-import type { Delivery, Webhook } from '../../lib/model.js';
+import type { Webhook } from '../../lib/model.js';
 import { request, segment } from '../../lib/request.js';
 import { useList, useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
@@ -12,11 +12,6 @@ import { targetName } from '../delivery/target.js';
 import { useMay } from '../may.js';
 import classes from './event.module.css';
 import { addressOf, EventSubject, EventType, protocolOf, userOf } from './events.js';
-
-interface Whole {
-  readonly event: HubEvent;
-  readonly deliveries: readonly Delivery[];
-}
 
 /** One event: what it says, who was told of it and how that went, and a way to tell them again. */
 export function EventPage() {

@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import type { Listener } from '../../api-types.js';
 import { CodeBlock, Copyable, Facts, Note, Section, SegmentedControl, Stack } from '../../components/index.js';
 import { absolute } from '../../lib/base.js';
 import type { User } from '../../lib/model.js';
@@ -7,14 +8,6 @@ import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { FirstConnection } from './first-connection.js';
 
-interface Listener {
-  readonly protocol: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: boolean;
-  /** 'ED25519 SHA256:…' */
-  readonly fingerprints?: readonly string[];
-}
 /** What of the hub's state a client needs. */
 interface Ways {
   readonly listeners: readonly Listener[];

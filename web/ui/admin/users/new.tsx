@@ -3,6 +3,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
 import { KeyField } from '../../account/keys.js';
+import type { UserCreated as Created } from '../../api-types.js';
 import {
   Button,
   Form,
@@ -22,12 +23,6 @@ import { newPassword } from '../../lib/save.js';
 import { useSpeech } from '../../lib/texts.js';
 import { HomeField } from './home-field.js';
 import { LimitsFields, limitsBody, noLimits } from './limits.js';
-
-interface Created {
-  readonly user: User;
-  readonly password?: string;
-  readonly warning?: string;
-}
 
 /** Three fields make a user; everything else has a default and can be changed later. */
 export function NewUserPage() {
