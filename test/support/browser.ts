@@ -1,6 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
+import type { ExecutionContext } from 'ava';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { tool } from './tools.js';
+import { Lacking, tool } from './tools.js';
 
 /** What a page did that no page should. */
 export interface Offence {
@@ -17,6 +18,20 @@ export interface WatchedPage {
 /** A real Chromium without a window. Throws Lacking where there is none. */
 export async function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: tool('chromium'), args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+/** Chromium, or nothing with the reason printed; where CI is set it must be there. */
+export async function chromiumOr(t: ExecutionContext): Promise<Browser | undefined> {
+  try {
+    const browser = await openBrowser();
+    t.teardown(() => browser.close());
+    return browser;
+  } catch (error) {
+    if (!(error instanceof Lacking) || process.env.CI) throw error;
+    t.log(`left out: ${error.message}`);
+    t.pass();
+    return undefined;
+  }
 }
 
 /** Gives a browser the cookie of a session, and the pages the hint that somebody is logged in. */

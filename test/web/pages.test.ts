@@ -1,10 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Browser } from 'playwright-core';
-import { loggedInContext, openBrowser, seriousFlaws, settled, watchedPage } from '../support/browser.js';
+import { chromiumOr, loggedInContext, seriousFlaws, settled, watchedPage } from '../support/browser.js';
 import { REPOSITORY } from '../support/hub-process.js';
-import { Lacking } from '../support/tools.js';
 import { startWeb, type WebHub } from './support.js';
 
 const SCREENSHOTS = process.env.SCREENSHOTS ?? join(REPOSITORY, 'dist/screenshots');
@@ -67,20 +65,6 @@ const OPEN_PAGES = ['/admin/login', '/login', '/setup'];
 interface Visitor {
   readonly scope: 'admin' | 'user';
   readonly cookie: string;
-}
-
-/** Chromium, or nothing with the reason printed; where CI is set it must be there. */
-async function chromiumOr(t: ExecutionContext): Promise<Browser | undefined> {
-  try {
-    const browser = await openBrowser();
-    t.teardown(() => browser.close());
-    return browser;
-  } catch (error) {
-    if (!(error instanceof Lacking) || process.env.CI) throw error;
-    t.log(`left out: ${error.message}`);
-    t.pass();
-    return undefined;
-  }
 }
 
 /** Looks at each page in both widths. What is wrong with any of them is told at the end, and each is a picture in SCREENSHOTS. */

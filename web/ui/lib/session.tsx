@@ -42,13 +42,13 @@ export function SessionProvider({ scope, children }: { readonly scope: Scope; re
       error: query.error,
       logIn: async credentials => {
         const { data } = await request<Identity>('POST', '/session', { body: { ...credentials, scope } });
-        queries.clear();
+        forgetOthers(queries);
         remember(scope);
         queries.setQueryData(KEY, data);
       },
       logOut: async () => {
         await request('DELETE', '/session');
-        queries.clear();
+        forgetOthers(queries);
         end(queries);
       },
       refresh: () => void query.refetch(),
@@ -75,6 +75,11 @@ export function useIdentity(): Identity {
 /** Notes that somebody is logged in in this browser. */
 export function remember(scope: Scope): void {
   store(scope);
+}
+
+/** What one account was shown is not another's; the query of the session itself stays, since pages wait for its answer. */
+function forgetOthers(queries: QueryClient): void {
+  queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
 }
 
 function end(queries: QueryClient): void {
