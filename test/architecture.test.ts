@@ -11,7 +11,7 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
   [
     'core',
     /^#extensions\/bundled\.js$/,
-    /^(tsyringe|reflect-metadata|eventemitter3|knex|better-sqlite3|zod|yaml|semver|commander|pino|pino-pretty|ipaddr\.js|undici|otpauth|@node-rs\/argon2)$/,
+    /^(tsyringe|reflect-metadata|eventemitter3|knex|better-sqlite3|mysql2|pg|bullmq|ioredis|zod|yaml|semver|commander|pino|pino-pretty|ipaddr\.js|undici|otpauth|@node-rs\/argon2)$/,
   ],
   ['backends/*', door, /^ssh2$/],
   ['protocols/*', door, /^(ssh2|ftp-srv)$/],

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { temporaryFolder, until } from '../support/children.js';
 import { Clients } from '../support/clients.js';
 import { listEvents } from '../support/events.js';
+import { freePort } from '../support/free-port.js';
 import { HubProcess } from '../support/hub-process.js';
 import { oddNames } from '../support/odd-names.js';
 import { FXP, OPEN, RawSftp, string, u64 } from '../support/raw-sftp.js';
-import { freePort, Sshd } from '../support/sshd.js';
+import { Sshd } from '../support/sshd.js';
 import type { AcceptScript, Report } from './script.js';
 
 const PASSWORD = 'secret';

@@ -17,11 +17,13 @@ need rclone rclone
 need sshfs sshfs
 need git git
 need openssl openssl
-need curl curl
 need psftp putty-tools
 need dbclient dropbear-bin
 need fio fio
 need chromium chromium
+need redis-server redis-server
+need mariadbd mariadb-server
+[ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing+=(postgresql)
 need_python() { # need_python MODULE PACKAGE
   for python in python3 /usr/bin/python3; do
     "$python" -W ignore -c "import $1" >/dev/null 2>&1 && return

@@ -1,11 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rmdir, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { end, start, temporaryFolder, until } from './children.js';
 import { type Account, Clients } from './clients.js';
+import { freePort } from './free-port.js';
 import { requireRoot, tool } from './tools.js';
 
 const PRIVILEGE_SEPARATION = '/run/sshd';
@@ -51,15 +52,6 @@ export class Sshd {
     await end(this.child);
     if (this.madeFolder) await rmdir(PRIVILEGE_SEPARATION);
   }
-}
-
-/** A port of 127.0.0.1 that nobody listens on, at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise(resolve => server.close(resolve));
-  return port;
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -1,8 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { makeSelfSigned } from '#core/tls/self-signed.js';
 import { end, start, temporaryFolder, until } from './children.js';
+import { freePort } from './free-port.js';
 import { tool } from './tools.js';
 
 const DAY_MS = 86_400_000;
@@ -64,14 +65,6 @@ export class Vsftpd {
     if (child.exitCode !== null) throw new Error(`vsftpd ended with ${child.exitCode}`);
     return new Vsftpd(port, join(root, 'up'), () => end(child));
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>(listening => probe.listen(0, '127.0.0.1', listening));
-  const { port } = probe.address() as { readonly port: number };
-  await new Promise(closed => probe.close(closed));
-  return port;
 }
 
 function answers(port: number): Promise<boolean> {
