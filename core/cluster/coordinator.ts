@@ -26,5 +26,6 @@ export abstract class Coordinator {
   abstract broadcast<T extends keyof Broadcasts>(topic: T, message: Broadcasts[T]): void;
   /** Returns a function that stops listening. */
   abstract listen<T extends keyof Broadcasts>(topic: T, listener: (message: Broadcasts[T]) => void): () => void;
+  /** Frees what this process holds and ends its listeners; from then on nothing is acquired and nothing sent. May be repeated. */
   abstract close(): Promise<void>;
 }

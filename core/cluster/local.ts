@@ -12,10 +12,11 @@ export class LocalCoordinator extends Coordinator {
   readonly #groups = new Map<string, Map<symbol, Snapshot>>();
   readonly #counters = new Map<string, number[]>();
   readonly #topics = new EventEmitter();
+  #closed = false;
 
   async acquire(group: string, limit: number, snapshot?: Snapshot): Promise<Lease | undefined> {
     const slots = this.#groups.get(group) ?? new Map<symbol, Snapshot>();
-    if (slots.size >= limit) return undefined;
+    if (this.#closed || slots.size >= limit) return undefined;
     this.#groups.set(group, slots);
     const key = Symbol(group);
     slots.set(key, snapshot);
@@ -53,6 +54,7 @@ export class LocalCoordinator extends Coordinator {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#topics.removeAllListeners();
     this.#groups.clear();
     this.#counters.clear();
