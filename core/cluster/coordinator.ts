@@ -3,9 +3,13 @@ import type { SessionSnapshot } from '../session-info.js';
 /** Messages that processes send each other. Best effort: losing one costs freshness, never correctness. */
 export interface Broadcasts {
   'deliveries.waiting': Record<string, never>;
+  /** Without `id`, any record of the table may have changed. */
   'records.changed': { readonly table: string; readonly id?: string };
   'session.end': { readonly session: string; readonly reason: string };
 }
+
+/** The tables that processes keep a view of, or act upon changes of. */
+export const SHARED_TABLES = ['users', 'rules', 'bans', 'address_rules', 'uploads', 'storages', 'settings'] as const;
 
 /** A slot, held until release() or until the process that holds it dies. */
 export interface Lease {
@@ -26,6 +30,10 @@ export abstract class Coordinator {
   abstract broadcast<T extends keyof Broadcasts>(topic: T, message: Broadcasts[T]): void;
   /** Returns a function that stops listening. */
   abstract listen<T extends keyof Broadcasts>(topic: T, listener: (message: Broadcasts[T]) => void): () => void;
+  /** Whether the other processes can be reached; undefined where there are none. */
+  connected(): boolean | undefined {
+    return undefined;
+  }
   /** Frees what this process holds and ends its listeners; from then on nothing is acquired and nothing sent. May be repeated. */
   abstract close(): Promise<void>;
 }

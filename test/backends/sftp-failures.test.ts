@@ -5,7 +5,7 @@ import { fingerprintOf } from '#backends/sftp/host-key.js';
 import { pattern } from '../conformance/storage-case.js';
 import { until } from '../support/children.js';
 import { freePort } from '../support/free-port.js';
-import { Relay } from './relay.js';
+import { Relay } from '../support/relay.js';
 import { FILE, scriptedServer } from './scripted-server.js';
 import { openStorage, startOpenSsh } from './sftp-servers.js';
 

@@ -7,7 +7,7 @@ import type { StorageView } from '#core/operations/storages.js';
 import { pattern } from '../conformance/storage-case.js';
 import { startHub } from '../support/hub.js';
 import { RawSftp } from '../support/raw-sftp.js';
-import { Relay } from './relay.js';
+import { Relay } from '../support/relay.js';
 
 /** A hub that keeps the files of 'bob' on another hub, where 'store' has them; 'alice' has hers in memory. */
 async function startPair(t: ExecutionContext) {

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import type { Redis, RedisOptions } from 'ioredis';
+import { HubError } from '../errors.js';
+
+/** Where Redis is: `redis` of the configuration. */
+export interface RedisSettings {
+  /** 'redis://…', or 'rediss://…' for TLS. */
+  readonly url: string;
+  readonly tls: { readonly ca?: string | undefined };
+  /** Every key and channel begins with it. */
+  readonly keyPrefix: string;
+}
+
+type ClientOptions = Omit<RedisOptions, 'replyMapping'>;
+
+const CONNECTING_MS = 3_000;
+/** Without an answer for this long, a connection is given up and made anew. */
+const SILENCE_MS = 5_000;
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 2_000;
+
+/**
+ * A client that connects when it is told to, and again with a growing wait whenever the connection is lost: commands fail meanwhile
+ * unless `options` say otherwise. Its errors are told by 'error', which somebody must listen to. Throws 'invalid-request' when the
+ * file of the authority cannot be read.
+ */
+export async function redisClient({ url, tls }: RedisSettings, options: ClientOptions = {}): Promise<Redis> {
+  // Loaded only by those who have a Redis.
+  const { Redis } = await import('ioredis');
+  const all: ClientOptions = {
+    lazyConnect: true,
+    connectTimeout: CONNECTING_MS,
+    socketTimeout: SILENCE_MS,
+    keepAlive: SILENCE_MS,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: times => Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** times) * (0.5 + Math.random() / 2),
+    ...(tls.ca !== undefined && { tls: { ca: readAuthority(tls.ca) } }),
+    ...options,
+  };
+  return new Redis(url, all);
+}
+
+function readAuthority(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new HubError('invalid-request', `redis.tls.ca: ${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** The address without what is secret in it: for logs and messages. */
+export function describeRedis(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+}

@@ -1,0 +1,163 @@
+import 'reflect-metadata';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { RedisCoordinator } from '#core/cluster/redis.js';
+import { createLogger, type Logger } from '#core/log.js';
+import { type CoordinatorMember, testCoordinator } from '../../conformance/coordinator.js';
+import { until } from '../../conformance/outbox.js';
+import { Relay } from '../../support/relay.js';
+import { type Service, startRedis } from '../../support/services.js';
+
+let redis: Service;
+let prefixes = 0;
+test.before(async () => {
+  redis = await startRedis();
+});
+test.after.always(() => redis?.stop());
+
+const silent = createLogger('silent');
+
+/** Members over a way of their own to Redis, which a crash cuts. */
+function cluster(t: ExecutionContext, port = redis.port, log: Logger = silent) {
+  const keyPrefix = `test-${++prefixes}`;
+  return async (): Promise<CoordinatorMember & { readonly coordinator: RedisCoordinator; readonly relay: Relay }> => {
+    const relay = await new Relay(port).start();
+    const coordinator = await RedisCoordinator.connect({ url: `redis://127.0.0.1:${relay.port}/3`, tls: {}, keyPrefix }, log);
+    t.teardown(async () => {
+      await coordinator.close();
+      await relay.stop();
+    });
+    return { coordinator, relay, crash: () => relay.stop() };
+  };
+}
+
+testCoordinator('Redis', t => cluster(t));
+
+const snapshot = (id: string) => ({
+  id,
+  user: 'alice',
+  protocol: 'test',
+  tls: true,
+  remoteAddress: '192.0.2.1',
+  startedAt: '2026-01-02T03:04:05.000Z',
+  lastActivity: '2026-01-02T03:04:05.000Z',
+  transfers: [],
+});
+
+/** A Redis that the test may break. */
+async function ownRedis(t: ExecutionContext): Promise<Service> {
+  const own = await startRedis();
+  t.teardown(() => own.stop());
+  return own;
+}
+
+for (const [what, breakIt] of [
+  ['was flushed', async ({ pid: _, ...own }: Service) => void (await send(own.port, 'FLUSHALL'))],
+  ['was killed and started without its records', (own: Service) => own.restart()],
+] as const) {
+  test(`limits hold after Redis ${what}, for all processes`, async t => {
+    const own = await ownRedis(t);
+    const connect = cluster(t, own.port);
+    const [one, other] = [await connect(), await connect()];
+    const leases = await Promise.all([one, other, one].map(({ coordinator }, i) => coordinator.acquire('g', 3, snapshot(`s${i}`))));
+    t.true(leases.every(lease => lease !== undefined));
+    await breakIt(own);
+    await until(() => one.coordinator.connected() && other.coordinator.connected());
+    t.is(await one.coordinator.acquire('g', 3, snapshot('late')), undefined);
+    t.is(await other.coordinator.acquire('g', 3, snapshot('late')), undefined);
+    await leases[1]!.release();
+    t.truthy(await one.coordinator.acquire('g', 3, snapshot('now')));
+    t.is(await other.coordinator.acquire('g', 3, snapshot('late')), undefined);
+  });
+}
+
+test('while Redis is away, sessions are let in by what the process itself holds, and work of one process waits; it is told once', async t => {
+  const own = await ownRedis(t);
+  const said: string[] = [];
+  const log = { ...silent, warn: (_: unknown, message: string) => void said.push(message), info: () => undefined, error: () => t.fail() };
+  const { coordinator, relay } = await cluster(t, own.port, log as unknown as Logger)();
+  const before = await coordinator.acquire('g', 2, snapshot('before'));
+  await relay.stop();
+  await until(() => !coordinator.connected());
+  const began = performance.now();
+  const meanwhile = await coordinator.acquire('g', 2, snapshot('meanwhile'));
+  t.truthy(meanwhile);
+  t.is(await coordinator.acquire('g', 2, snapshot('third')), undefined);
+  t.is(await coordinator.acquire('task/x', 1), undefined);
+  t.deepEqual([await coordinator.count('k', 60_000), await coordinator.count('k', 60_000)], [1, 2]);
+  t.deepEqual((await coordinator.holders('g')).map(({ id }) => id).sort(), ['before', 'meanwhile']);
+  t.true(performance.now() - began < 500);
+  await before!.release();
+  await relay.start();
+  await until(() => coordinator.connected());
+  t.truthy(await coordinator.acquire('g', 2, snapshot('after')));
+  t.is(await coordinator.acquire('g', 2, snapshot('third')), undefined);
+  t.is(said.length, 1);
+});
+
+test('a Redis that falls silent delays nobody by more than a moment, and a new connection is made when it answers again', async t => {
+  const own = await ownRedis(t);
+  const connect = cluster(t, own.port);
+  const [one, other] = [await connect(), await connect()];
+  one.relay.fallSilent();
+  const began = performance.now();
+  t.truthy(await one.coordinator.acquire('g', 2, snapshot('a')));
+  t.true(performance.now() - began < 2_500);
+  await one.relay.stop();
+  await one.relay.start();
+  await until(() => one.coordinator.connected());
+  const heard: string[] = [];
+  one.coordinator.listen('session.end', ({ session }) => void heard.push(session));
+  await until(async () => {
+    other.coordinator.broadcast('session.end', { session: 'x', reason: 'r' });
+    await sleep(50);
+    return heard.length > 0;
+  });
+  t.truthy(await other.coordinator.acquire('g', 2, snapshot('b')));
+  t.is(await other.coordinator.acquire('g', 2, snapshot('c')), undefined);
+});
+
+test('what may have changed unheard is read anew when the connection is back', async t => {
+  const own = await ownRedis(t);
+  const { coordinator, relay } = await cluster(t, own.port)();
+  await sleep(100);
+  const changed: string[] = [];
+  coordinator.listen('records.changed', ({ table, id }) => void changed.push(`${table} ${id}`));
+  await relay.stop();
+  await until(() => !coordinator.connected());
+  await relay.start();
+  await until(() => changed.includes('users undefined') && changed.includes('rules undefined') && changed.includes('bans undefined'));
+  t.pass();
+});
+
+test('a full Redis keeps no session out', async t => {
+  const own = await ownRedis(t);
+  const { coordinator } = await cluster(t, own.port)();
+  await send(own.port, 'CONFIG SET maxmemory 1');
+  t.truthy(await coordinator.acquire('g', 2, snapshot('a')));
+  t.false(coordinator.connected());
+  await send(own.port, 'CONFIG SET maxmemory 0');
+  await until(() => coordinator.connected());
+  t.truthy(await coordinator.acquire('g', 2, snapshot('b')));
+  t.is(await coordinator.acquire('g', 2, snapshot('c')), undefined);
+});
+
+test('every key ends by itself', async t => {
+  const own = await ownRedis(t);
+  const { coordinator } = await cluster(t, own.port)();
+  await coordinator.acquire('g', 2, snapshot('a'));
+  await coordinator.count('k', 60_000);
+  const { Redis } = await import('ioredis');
+  const client = new Redis(`${own.url}/3`);
+  t.teardown(() => client.disconnect());
+  const keys = await client.keys('*');
+  t.true(keys.length >= 6);
+  for (const key of keys) t.true((await client.pttl(key)) > 0, key);
+});
+
+async function send(port: number, command: string): Promise<void> {
+  const { Redis } = await import('ioredis');
+  const client = new Redis(port);
+  await client.call(...(command.split(' ') as [string]));
+  client.disconnect();
+}
