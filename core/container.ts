@@ -15,7 +15,6 @@ import { SecondFactors } from './auth/second-factor.js';
 import { SessionRegistry } from './auth/session.js';
 import { Setup } from './auth/setup.js';
 import { Coordinator } from './cluster/coordinator.js';
-import { LocalCoordinator } from './cluster/local.js';
 import type { Config } from './config/schema.js';
 import { AddressRuleRepository } from './db/address-rules.js';
 import { AdminRepository } from './db/admins.js';
@@ -64,6 +63,7 @@ export interface Foundation {
   readonly dataDirectory: string;
   readonly database: Database;
   readonly secrets: Secrets;
+  readonly coordinator: Coordinator;
   readonly log: Logger;
 }
 
@@ -71,7 +71,7 @@ export interface Foundation {
 export const CONFIG: InjectionToken<Config> = Symbol('Config');
 
 /** Every registration of a hub, in a container of its own: this list is the wiring diagram. */
-export function buildContainer({ config, dataDirectory, database, secrets, log }: Foundation): DependencyContainer {
+export function buildContainer({ config, dataDirectory, database, secrets, coordinator, log }: Foundation): DependencyContainer {
   const container = root.createChildContainer();
   const once = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) =>
     container.register(token, { useFactory: instanceCachingFactory(make) });
@@ -81,7 +81,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, log }
   container.registerInstance(Secrets, secrets);
   container.registerInstance(EventSettings, eventSettings(config, log));
 
-  container.registerSingleton(Coordinator as InjectionToken<Coordinator>, LocalCoordinator);
+  container.registerInstance(Coordinator as InjectionToken<Coordinator>, coordinator);
   container.registerSingleton(EventQueue as InjectionToken<EventQueue>, SqlEventQueue);
   container.registerSingleton(EventBus as InjectionToken<EventBus>, OutboxEventBus);
   container.registerSingleton(UserRepository);

@@ -5,6 +5,8 @@ import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
 import { SessionRegistry, STOP_REASON } from './auth/session.js';
 import { Setup } from './auth/setup.js';
+import { Coordinator } from './cluster/coordinator.js';
+import { openCoordinator } from './cluster/open.js';
 import type { Config } from './config/schema.js';
 import { type Configuration, type ConfigurationInput, type ConfiguredProtocol, readConfiguration, readProtocols } from './configuration.js';
 import { buildContainer } from './container.js';
@@ -83,9 +85,11 @@ export class Hub {
     const log = options.log ?? createLogger(config.log.level, config.log.format);
     const secrets = await Secrets.load({ key: config.secrets.key, dataDirectory });
     const database = await Database.open({ url: config.database.url, durability: config.durability, dataDirectory, log });
+    let coordinator: Coordinator | undefined;
     try {
       await database.migrate(options.migrations);
-      const container = buildContainer({ config, dataDirectory, database, secrets, log });
+      coordinator = await openCoordinator(config, log);
+      const container = buildContainer({ config, dataDirectory, database, secrets, coordinator, log });
       options.configure?.(container);
       await secrets.verify(container.resolve(SettingsRepository));
       const registry = container.resolve(ExtensionRegistry);
@@ -96,6 +100,7 @@ export class Hub {
       await hub.#prepare();
       return hub;
     } catch (error) {
+      await coordinator?.close();
       await database.close();
       throw error;
     }
@@ -245,6 +250,7 @@ export class Hub {
     await this.#quietly('events', this.get(EventBus as InjectionToken<EventBus>).flush());
     await this.#quietly('storages', this.get(StorageRegistry).close());
     await this.#quietly('outbound', this.get(Outbound).close());
+    await this.#quietly('coordinator', this.get(Coordinator as InjectionToken<Coordinator>).close());
     await this.#quietly('database', this.get(Database).close());
   }
 

@@ -43,6 +43,30 @@ export const configSchema = z.strictObject({
         .describe("Where the records are: 'sqlite:FILE', relative to the data directory; 'sqlite::memory:' forgets them at the end"),
     })
     .prefault({}),
+  redis: z
+    .strictObject({
+      url: z
+        .string()
+        .refine(isRedisUrl, "expected 'redis://HOST:PORT', or 'rediss://' for TLS, with 'user:password@' and '/NUMBER' where needed")
+        .optional()
+        .meta({ secret: true })
+        .describe("The Redis that joins several nodes: limits, messages and the queue of events (BullMQ); 'rediss://…' speaks TLS"),
+      tls: z
+        .strictObject({
+          ca: z
+            .string()
+            .min(1)
+            .optional()
+            .describe('The file of the authority that its certificate is of, in PEM; unless set, those of the system'),
+        })
+        .prefault({}),
+      keyPrefix: z
+        .string()
+        .regex(/^[\w.-]{1,64}$/)
+        .default('entrepot')
+        .describe('What every key and channel begins with; hubs that are to stay apart need one each'),
+    })
+    .prefault({}),
   durability: z
     .enum(['disk', 'process'])
     .default('disk')
@@ -193,6 +217,10 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
 });
+
+function isRedisUrl(text: string): boolean {
+  return URL.canParse(text) && /^rediss?:\/\/[^/?#]/.test(text);
+}
 
 /** What the core reads from file and environment. Durations are in ms, sizes in bytes. */
 export type Config = z.output<typeof configSchema>;
