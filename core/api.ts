@@ -24,6 +24,8 @@ export { addressWithin } from './net.js';
 export type { Outbound, OutboundRequest, OutboundResponse } from './outbound.js';
 export { printable } from './printable.js';
 export type { HostKeyInfo, HostKeyRing, ListenAddress, ProtocolContext, ProtocolServer, ProtocolType } from './protocol.js';
+export type { Endpoint, ProxyHeader } from './proxy-header.js';
+export { type ProxyProtocol, presentAs } from './proxy-protocol.js';
 export type { SessionInfo, SessionSnapshot, TransferSnapshot } from './session-info.js';
 export type {
   AtOnce,

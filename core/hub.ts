@@ -27,6 +27,7 @@ import { randomToken } from './ids.js';
 import { createLogger, type Logger } from './log.js';
 import { Outbound } from './outbound.js';
 import type { HostKeyRing, ListenAddress, ProtocolServer } from './protocol.js';
+import { ProxyProtocol } from './proxy-protocol.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { StorageRegistry } from './storage/registry.js';
@@ -95,6 +96,7 @@ export class Hub {
       const registry = container.resolve(ExtensionRegistry);
       for (const { loaded, options: section } of configuration.extensions) registry.add(loaded, section);
       const protocols = readProtocols(configuration, registry.protocols.values());
+      requireKnown(config.proxyProtocol.protocols, protocols);
       const hub = new Hub(config, configuration, dataDirectory, log, container, protocols);
       container.registerInstance(HUB, hub);
       await hub.#prepare();
@@ -224,6 +226,7 @@ export class Hub {
       const server = type.create(options, {
         login: this.get(LoginService),
         certificates: this.get(Certificates),
+        proxy: this.#proxyOf(type.name),
         log: this.log.child({ component: type.name }),
         dataDirectory: this.dataDirectory,
         worker: { index: 0, count: 1 },
@@ -232,6 +235,15 @@ export class Hub {
       this.#servers.push(server);
       for (const address of await server.start()) this.#listeners.push({ protocol: type.name, ...address });
     }
+  }
+
+  #proxyOf(protocol: string): ProxyProtocol {
+    const { trusted, protocols, timeout } = this.config.proxyProtocol;
+    return new ProxyProtocol({
+      trusted: protocols.includes(protocol) ? trusted : [],
+      timeoutMs: timeout,
+      log: this.log.child({ component: protocol }),
+    });
   }
 
   async #stop(signal: AbortSignal): Promise<void> {
@@ -258,6 +270,13 @@ export class Hub {
   async #quietly(part: string, work: Promise<unknown>): Promise<void> {
     await work.catch((error: unknown) => this.log.error({ err: error, part }, 'could not be stopped properly'));
   }
+}
+
+function requireKnown(names: readonly string[], protocols: readonly ConfiguredProtocol[]): void {
+  const known = protocols.map(({ type }) => type.name);
+  const unknown = names.find(name => !known.includes(name));
+  if (unknown !== undefined)
+    throw new HubError('invalid-request', `proxyProtocol.protocols: there is no protocol '${unknown}', but ${known.join(', ')}`);
 }
 
 async function makeDataDirectory(directory: string): Promise<void> {

@@ -6,6 +6,11 @@ export function canonicalAddress(address: string): string {
   return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
 }
 
+/** Whether `text` is an address: IPv4 with four decimal parts, or IPv6 without a zone. */
+export function isAddress(text: string): boolean {
+  return isPlainAddress(text);
+}
+
 /** What an address is counted under: itself for IPv4, its /64 for IPv6, since one client has all of that. */
 export function addressGroup(address: string): string {
   if (!ipaddr.isValid(address)) return address;

@@ -2,6 +2,7 @@ import type { InjectionToken } from 'tsyringe';
 import type { ZodType } from 'zod';
 import type { LoginService } from './auth/login.js';
 import type { Logger } from './log.js';
+import type { ProxyProtocol } from './proxy-protocol.js';
 import type { Certificates } from './tls/certificates.js';
 
 /** A server that clients connect to. One instance a process; the workers of a machine share its ports. */
@@ -60,6 +61,8 @@ export interface ProtocolContext {
   readonly login: LoginService;
   /** For listeners that speak TLS. */
   readonly certificates: Certificates;
+  /** Tells whom connections come from that a trusted proxy passes on; every listener hands its sockets through it. */
+  readonly proxy: ProxyProtocol;
   readonly log: Logger;
   /** Absolute path of the data directory: for host keys and the like. */
   readonly dataDirectory: string;

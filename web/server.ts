@@ -36,6 +36,7 @@ export class WebServer implements ProtocolServer {
     };
     const listener = tls ? createSecureServer({ ...limits, ...this.context.certificates.tlsOptions() }) : createServer(limits);
     if (tls) this.context.certificates.follow(listener as ReturnType<typeof createSecureServer>);
+    this.context.proxy.serve(listener);
     this.#listener = listener;
     listener.on('request', (request, response) => void this.#answer('request', request, response));
     listener.on('checkContinue', (request, response) => void this.#answer('checkContinue', request, response));
@@ -59,6 +60,7 @@ export class WebServer implements ProtocolServer {
     const app = await this.#app?.catch(() => undefined);
     app?.stopping();
     const closed = new Promise<void>(done => listener.close(() => done()));
+    this.context.proxy.stop();
     listener.closeIdleConnections();
     const dropAll = () => listener.closeAllConnections();
     if (signal.aborted) dropAll();

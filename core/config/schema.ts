@@ -186,6 +186,21 @@ export const configSchema = z.strictObject({
       maxBan: duration('24h').describe('The longest turning away, and how long earlier ones are remembered'),
     })
     .prefault({}),
+  proxyProtocol: z
+    .strictObject({
+      trusted: z
+        .array(z.string().refine(isRange, 'expected an address or a range such as 10.1.0.0/16'))
+        .default([])
+        .describe(
+          'Load balancers that send the PROXY protocol, version 1 or 2, by address or range: the header has to come from them, and the address in it is the client; from others none is read',
+        ),
+      protocols: z
+        .array(z.string())
+        .default(['sftp', 'ftp', 'web'])
+        .describe('The protocols whose listeners read it, FTP for its data too'),
+      timeout: duration('5s').describe('How long the header may take'),
+    })
+    .prefault({}),
   guards: z
     .strictObject({ timeout: duration('5s').describe('How long a check before an action may take; after it the action is refused') })
     .prefault({}),

@@ -31,8 +31,10 @@ export interface ServerContext {
 /** The control connection, as commands use it. */
 export interface ControlLine {
   readonly remoteAddress: string;
-  /** The address of the hub that the client reached. */
+  /** The address of the hub at which the connection came in. */
   readonly localAddress: string;
+  /** The address that the client connected to: the same, or that of a trusted proxy. */
+  readonly reachedAddress: string;
   readonly isSecure: boolean;
   readonly admission: Admission;
   send(reply: Reply): void;

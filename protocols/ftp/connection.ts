@@ -31,6 +31,7 @@ export interface ConnectionContext extends ServerContext {
 export class Connection implements ControlLine {
   readonly remoteAddress: string;
   readonly localAddress: string;
+  readonly reachedAddress: string;
   isSecure = false;
   readonly #client: Client;
   readonly #log: Logger;
@@ -48,9 +49,11 @@ export class Connection implements ControlLine {
     private readonly context: ConnectionContext,
     private readonly socket: Socket,
     readonly admission: Admission,
+    reachedAddress?: string,
   ) {
     this.remoteAddress = plainAddress(socket.remoteAddress);
     this.localAddress = plainAddress(socket.localAddress);
+    this.reachedAddress = reachedAddress ?? this.localAddress;
     this.#log = context.log.child({ remoteAddress: this.remoteAddress });
     this.#client = new Client(context, this);
     this.#stream = socket;

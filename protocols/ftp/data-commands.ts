@@ -30,7 +30,7 @@ const FIRST_ALLOWED_PORT = 1_024;
 
 async function passive(client: Client): Promise<Reply> {
   if (client.extendedOnly) return [503, 'EPSV ALL was given'];
-  if (!isIPv4(client.line.localAddress)) return [425, 'PASV is for IPv4: use EPSV'];
+  if (!isIPv4(client.line.reachedAddress)) return [425, 'PASV is for IPv4: use EPSV'];
   const address = await announcedAddress(client);
   const { port } = await listen(client);
   return [227, `Entering Passive Mode (${address.replaceAll('.', ',')},${port >> 8},${port & 0xff})`];
@@ -41,7 +41,7 @@ async function extendedPassive(client: Client, argument: string): Promise<Reply>
     client.extendedOnly = true;
     return [200, 'Only EPSV from here on'];
   }
-  const family = isIPv6(client.line.localAddress) ? '2' : '1';
+  const family = isIPv6(client.line.reachedAddress) ? '2' : '1';
   if (argument !== '' && argument !== '1' && argument !== '2') return [501, 'Expected 1, 2 or ALL'];
   if (argument !== '' && argument !== family) return [522, `Network protocol not supported, use (${family})`];
   const { port } = await listen(client);
@@ -66,7 +66,7 @@ async function listen(client: Client): Promise<PassivePort> {
 async function announcedAddress({ context, line }: Client): Promise<string> {
   const { host, networks } = context.options.passive;
   const announced = networks.find(({ clients }) => addressWithin(line.remoteAddress, clients))?.host ?? host;
-  if (announced === undefined) return line.localAddress;
+  if (announced === undefined) return line.reachedAddress;
   if (isIPv4(announced)) return announced;
   try {
     return (await lookup(announced, { family: 4 })).address;

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { HubError } from '#core/api.js';
+import { HubError, type ProxyProtocol } from '#core/api.js';
 import { type DataPort, plainAddress } from './data-port.js';
 import type { PortRange } from './options.js';
 
@@ -26,14 +26,18 @@ export class PassivePorts {
   readonly #taken = new Set<number>();
   readonly #held = new Map<string, number>();
 
-  constructor(private readonly limits: PassiveLimits) {}
+  constructor(
+    private readonly limits: PassiveLimits,
+    private readonly proxy: ProxyProtocol,
+  ) {}
 
   /** Listens on a free port. Throws 'unavailable' when the client holds too many, or none is free. */
   async open(client: PassiveClient): Promise<PassivePort> {
     const release = this.#hold(client);
     try {
       const { server, port } = await this.#listen(client.localAddress);
-      return new PassivePort(server, port, this.limits.sameAddress ? client.remoteAddress : undefined, () => {
+      const expected = this.limits.sameAddress ? client.remoteAddress : undefined;
+      return new PassivePort(server, port, expected, this.proxy, () => {
         this.#taken.delete(port);
         release();
       });
@@ -91,12 +95,13 @@ class PassivePort implements DataPort {
     private readonly server: Server,
     port: number,
     private readonly expected: string | undefined,
+    proxy: ProxyProtocol,
     release: () => void,
   ) {
     this.#release = release;
     const address = server.address();
     this.port = port || (typeof address === 'object' && address ? address.port : 0);
-    server.on('connection', socket => this.#accept(socket));
+    server.on('connection', socket => proxy.receive(socket, () => this.#accept(socket)));
     server.on('error', () => this.close());
   }
 

@@ -14,7 +14,7 @@ const MIN_PORTS = 10;
 export class FtpServer implements ProtocolServer {
   readonly #listeners: NetServer[] = [];
   readonly #connections = new Set<Connection>();
-  #connect: ((socket: Socket, admission: Admission) => Connection) | undefined;
+  #connect: ((socket: Socket, admission: Admission, reached: string | undefined) => Connection) | undefined;
   #drained: (() => void) | undefined;
   #stopping = false;
 
@@ -30,7 +30,7 @@ export class FtpServer implements ProtocolServer {
     // A hub without FTP carries none of it.
     const { Connection } = await import('./connection.js');
     const context = this.#contextOf();
-    this.#connect = (socket, admission) => new Connection(context, socket, admission);
+    this.#connect = (socket, admission, reached) => new Connection(context, socket, admission, reached);
     const addresses = [await this.#listen(host, port, false)];
     if (implicitPort !== undefined && tls !== 'off') addresses.push(await this.#listen(host, implicitPort, true));
     if (tls === 'required') this.context.log.info({}, 'FTP lets nobody in without TLS; `protocols.ftp.tls: optional` would');
@@ -52,24 +52,28 @@ export class FtpServer implements ProtocolServer {
     for (const connection of this.#connections) connection.finish();
     if (this.#connections.size > 0) await drained;
     signal.removeEventListener('abort', dropAll);
+    // Only now: data connections of transfers that might finish had to be let in.
+    this.context.proxy.stop();
   }
 
   #contextOf(): ConnectionContext {
     const { passive, tls } = this.options;
-    const { login, log, worker, certificates } = this.context;
+    const { login, log, worker, certificates, proxy } = this.context;
     return {
       options: this.options,
       login,
       log,
       pool: new BufferPool(),
-      ports: new PassivePorts({ ...passive, ports: sliceOf(passive.ports, worker) }),
+      ports: new PassivePorts({ ...passive, ports: sliceOf(passive.ports, worker) }, proxy),
       certificates: tls === 'off' ? undefined : certificates,
       closed: connection => this.#closed(connection),
     };
   }
 
   async #listen(host: string, port: number, implicit: boolean): Promise<ListenAddress> {
-    const listener = createServer({ noDelay: true }, socket => this.#accept(socket, implicit));
+    const listener = createServer({ noDelay: true }, socket =>
+      this.context.proxy.receive(socket, header => this.#accept(socket, implicit, header?.destination?.address)),
+    );
     this.#listeners.push(listener);
     try {
       await bind(listener, host, port);
@@ -85,7 +89,7 @@ export class FtpServer implements ProtocolServer {
     return { host, port: (listener.address() as AddressInfo).port, tls: implicit };
   }
 
-  #accept(socket: Socket, implicit: boolean): void {
+  #accept(socket: Socket, implicit: boolean, reached: string | undefined): void {
     const { remoteAddress } = socket;
     const connect = this.#connect;
     const admission = this.#stopping || !remoteAddress || !connect ? undefined : this.context.login.admit(remoteAddress);
@@ -93,7 +97,7 @@ export class FtpServer implements ProtocolServer {
       refuse(socket, implicit);
       return;
     }
-    const connection = connect(socket, admission);
+    const connection = connect(socket, admission, reached);
     this.#connections.add(connection);
     connection.start(implicit ? this.context.certificates : undefined);
   }

@@ -6,6 +6,13 @@ import { isKnownSsh2 } from './transport.js';
 const READ_BYTES = 256 * 1024;
 const CHANNEL_DATA = 94;
 
+/** What Node reads a socket by. */
+interface Handle {
+  reading?: boolean;
+  readStart?(): void;
+  readStop(): void;
+}
+
 type OnPayload = (payload: Buffer) => unknown;
 
 /** What ssh2 decrypts packets with, where they lie. */
@@ -28,13 +35,23 @@ export class SharedReads {
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #inputs = new WeakMap<Socket, DirectInput>();
 
-  /** The socket to be used in place of `accepted`, which was accepted paused and is not to be used any more. Where Node does not show its handle, `accepted` itself. */
+  /**
+   * The socket to be used in place of `accepted`, which was accepted paused and is not to be used any more; what it has read already is
+   * read from the new one first. Where Node does not show its handle, `accepted` itself.
+   */
   take(accepted: Socket): Socket {
-    const { _handle: handle } = accepted as unknown as { _handle?: object };
-    if (!handle || !('readStart' in handle)) return accepted.resume();
+    const { _handle: handle } = accepted as unknown as { _handle?: Handle };
+    if (typeof handle?.readStart !== 'function') return accepted.resume();
+    const early: Buffer | null = accepted.read();
+    // One that was read from goes on reading by itself.
+    if (handle.reading === true) {
+      handle.reading = false;
+      handle.readStop();
+    }
     const onread = { buffer: this.#buffer, callback: (count: number) => this.#deliver(socket, count) };
     const socket = new Socket({ handle, manualStart: true, onread } as ConstructorParameters<typeof Socket>[0]);
     Object.assign(accepted, { _handle: null });
+    if (early) socket.unshift(early);
     return socket;
   }
 

@@ -2,7 +2,15 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { resolve } from 'node:path';
 import ssh2, { type ClientInfo, type ServerConfig, type Connection as SshConnection, type Server as SshServer } from 'ssh2';
-import { HubError, type ListenAddress, type ProtocolContext, type ProtocolServer, toHubError } from '#core/api.js';
+import {
+  HubError,
+  type ListenAddress,
+  type ProtocolContext,
+  type ProtocolServer,
+  type ProxyHeader,
+  presentAs,
+  toHubError,
+} from '#core/api.js';
 import { BufferPool } from './buffers.js';
 import { UserCertificates } from './certificates.js';
 import { Connection, type ConnectionContext } from './connection.js';
@@ -25,7 +33,9 @@ const HOST_KEY_CHECK_MS = 2_000;
  */
 export class SftpServer implements ProtocolServer {
   readonly #arrivals = new SharedReads();
-  readonly #net: NetServer = createServer({ noDelay: true, pauseOnConnect: true }, socket => this.#accept(this.#arrivals.take(socket)));
+  readonly #net: NetServer = createServer({ noDelay: true, pauseOnConnect: true }, socket =>
+    this.context.proxy.receive(socket, header => this.#accept(this.#arrivals.take(socket), header)),
+  );
   readonly #connections = new Set<Connection>();
   /** Accepted, and greeted when their address has a place. */
   readonly #waiting = new Set<Socket>();
@@ -63,6 +73,7 @@ export class SftpServer implements ProtocolServer {
     this.#stopping = true;
     clearInterval(this.#hostKeyTimer);
     if (this.#net.listening) this.#net.close();
+    this.context.proxy.stop();
     for (const socket of this.#waiting) socket.destroy();
     const drained = new Promise<void>(resolveDrained => {
       this.#drained = resolveDrained;
@@ -157,7 +168,8 @@ export class SftpServer implements ProtocolServer {
     await listening;
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, header: ProxyHeader | undefined): void {
+    if (header?.source) presentAs(socket, header.source);
     const remoteAddress = plainAddress(socket.remoteAddress);
     const connectionContext = this.#connectionContext;
     if (this.#stopping || !remoteAddress || !connectionContext) {
