@@ -15,6 +15,7 @@ import { SecondFactors } from './auth/second-factor.js';
 import { SessionRegistry } from './auth/session.js';
 import { Setup } from './auth/setup.js';
 import { Coordinator } from './cluster/coordinator.js';
+import { redisSettings } from './cluster/open.js';
 import type { Config } from './config/schema.js';
 import { AddressRuleRepository } from './db/address-rules.js';
 import { AdminRepository } from './db/admins.js';
@@ -33,6 +34,7 @@ import { UploadRepository } from './db/uploads.js';
 import { UserRepository } from './db/users.js';
 import { WebSessionRepository } from './db/web-sessions.js';
 import { ActionTypes } from './events/actions.js';
+import { BullEventQueue } from './events/bull-queue.js';
 import { EventBus } from './events/bus.js';
 import { Dispatcher } from './events/dispatcher.js';
 import { OutboxEventBus } from './events/outbox-event-bus.js';
@@ -82,7 +84,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, coord
   container.registerInstance(EventSettings, eventSettings(config, log));
 
   container.registerInstance(Coordinator as InjectionToken<Coordinator>, coordinator);
-  container.registerSingleton(EventQueue as InjectionToken<EventQueue>, SqlEventQueue);
+  once(EventQueue as InjectionToken<EventQueue>, c => eventQueue(c, config));
   container.registerSingleton(EventBus as InjectionToken<EventBus>, OutboxEventBus);
   container.registerSingleton(UserRepository);
   container.registerSingleton(AdminRepository);
@@ -153,6 +155,17 @@ export function buildContainer({ config, dataDirectory, database, secrets, coord
 function eventSettings(config: Config, log: Logger): EventSettings {
   const { retry, record, keep, concurrency } = config.events;
   return new EventSettings({ node: config.node, record, retryMs: retry, keepMs: keep, concurrency, log });
+}
+
+function eventQueue(c: DependencyContainer, config: Config): EventQueue {
+  const redis = redisSettings(config);
+  const parts = [
+    c.resolve(DeliveryRepository),
+    c.resolve(RuleTable),
+    c.resolve(Coordinator as InjectionToken<Coordinator>),
+    c.resolve(EventSettings),
+  ] as const;
+  return redis ? new BullEventQueue(...parts, redis) : new SqlEventQueue(...parts);
 }
 
 function storageRegistry(c: DependencyContainer, config: Config, log: Logger): StorageRegistry {

@@ -70,6 +70,17 @@ export interface DueTarget {
   readonly dueAt: number;
 }
 
+/** A try that is under way, as far as the database knows. */
+export interface RunningTry {
+  readonly id: string;
+  readonly target: string;
+  readonly attempt: number;
+  /** '<node>/…'. */
+  readonly claimedBy: string;
+  /** In milliseconds since 1970. */
+  readonly claimedAt: number;
+}
+
 /** How a try went. `retryAt` is given for one that failed and is tried again. */
 export interface Outcome extends Omit<AttemptRecord, 'attempt'> {
   readonly retryAt?: number | undefined;
@@ -161,8 +172,33 @@ export class DeliveryRepository {
   }
 
   /** Gives back a claimed delivery whose try was broken off; it is due at once and the try does not count as failed. */
-  async release(id: string, attempt: number): Promise<void> {
-    await this.#release('one', 'The try was cut off: the hub stopped', [id, attempt]);
+  async release(id: string, attempt: number, reason = 'The try was cut off: the hub stopped'): Promise<void> {
+    await this.#release('one', reason, [id, attempt]);
+  }
+
+  /** Every try that is under way, on all nodes. */
+  async running(): Promise<readonly RunningTry[]> {
+    const rows = await this.database
+      .knex('deliveries')
+      .where('state', 'running')
+      .select('id', 'target', 'attempt', 'claimed_by as claimedBy', 'claimed_at as claimedAt');
+    return (rows as RunningTry[]).map(row => ({ ...row, claimedAt: Number(row.claimedAt) }));
+  }
+
+  /** Whether this try may still be made: it was neither ended nor given to someone else. */
+  async isRunning(id: string, attempt: number): Promise<boolean> {
+    return (await this.database.knex('deliveries').where({ id, attempt, state: 'running' }).first('id')) !== undefined;
+  }
+
+  /** Moves the end of the leases of these tries to `leaseMs` from now; those that ended stay as they are. */
+  async renewTries(tries: readonly Pick<RunningTry, 'id' | 'attempt'>[], leaseMs: number): Promise<void> {
+    if (tries.length === 0) return;
+    const pairs = tries.map(({ id, attempt }) => [id, attempt]);
+    await this.database
+      .knex('deliveries')
+      .where('state', 'running')
+      .whereIn(['id', 'attempt'], pairs)
+      .update({ due_at: Date.now() + leaseMs });
   }
 
   /**

@@ -26,6 +26,8 @@ export interface QueueParts {
   readonly rules: RuleTable;
   readonly coordinator: LocalCoordinator;
   readonly settings: EventSettings;
+  /** The same for queues on one outbox, and for no others. */
+  readonly directory: string;
 }
 
 /** Limits that tests change. */
