@@ -41,6 +41,8 @@ const KEEP = { count: 1_000, age: 3_600 } as const;
 export class BullConnection {
   #queue: Queue | undefined;
   #worker: Worker | undefined;
+  /** The connections on which workers wait: one that BullMQ leaves while it is lost would try to come back for ever. */
+  readonly #waiting = new Set<Redis>();
   #building: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -51,6 +53,13 @@ export class BullConnection {
   ) {
     redis.on('error', error => options.onError(error));
     redis.on('ready', () => void this.#rebuild());
+    const duplicate = redis.duplicate.bind(redis);
+    redis.duplicate = override => {
+      const copy = duplicate(override);
+      copy.on('error', error => options.onError(error));
+      this.#waiting.add(copy);
+      return copy;
+    };
   }
 
   /** Resolves when the first try to connect has ended, whether it worked or not. */
@@ -92,13 +101,19 @@ export class BullConnection {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#building;
-    await this.#worker?.close(!this.ready).catch(() => undefined);
+    await this.#endWorker(!this.ready);
   }
 
   /** Ends the connections; after close(). */
   async disconnect(): Promise<void> {
     await this.#queue?.close().catch(() => undefined);
     this.redis.disconnect();
+  }
+
+  async #endWorker(force: boolean): Promise<void> {
+    await this.#worker?.close(force).catch(() => undefined);
+    for (const client of this.#waiting) client.disconnect();
+    this.#waiting.clear();
   }
 
   #rebuild(): Promise<void> {
@@ -110,7 +125,7 @@ export class BullConnection {
     if (this.#closed) return;
     const { Queue, Worker } = await import('bullmq');
     const { node, concurrency, process, onError, onReady } = this.options;
-    await this.#worker?.close(true).catch(() => undefined);
+    await this.#endWorker(true);
     await this.#queue?.close().catch(() => undefined);
     const common = { connection: this.redis, prefix: this.settings.keyPrefix };
     const queue = new Queue(QUEUE, { ...common, streams: { events: { maxLen: KEEP.count } } });

@@ -1,0 +1,145 @@
+import 'reflect-metadata';
+import { basename } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { BullEventQueue } from '#core/events/bull-queue.js';
+import type { ClaimedDelivery } from '#core/events/delivery.js';
+import { Outbox, stopAtEnd, until } from '../../conformance/outbox.js';
+import { endNow, start } from '../../support/children.js';
+import { Relay } from '../../support/relay.js';
+import { type Service, startRedis } from '../../support/services.js';
+
+/** From when Redis is back until deliveries go on. */
+const BACK_MS = 15_000;
+
+interface Parts {
+  readonly outbox: Outbox;
+  readonly redis: Service;
+  readonly relay: Relay;
+  readonly tries: ClaimedDelivery[];
+  /** Opens what every try waits for. */
+  readonly open: () => void;
+}
+
+/** A queue on a Redis of its own, whose tries wait until they are let go. */
+async function begin(t: ExecutionContext, options = {}): Promise<Parts> {
+  const redis = await startRedis();
+  const relay = await new Relay(redis.port).start();
+  const outbox = await Outbox.open(t, options);
+  let open = () => {};
+  const opened = new Promise<void>(resolve => {
+    open = resolve;
+  });
+  const tries: ClaimedDelivery[] = [];
+  const { deliveries, rules, coordinator, settings, directory } = outbox;
+  const place = { url: `redis://127.0.0.1:${relay.port}`, tls: {}, keyPrefix: basename(directory) };
+  const queue = stopAtEnd(t, new BullEventQueue(deliveries, rules, coordinator, settings, place));
+  await queue.start(async delivery => {
+    tries.push(delivery);
+    await opened;
+    const outcome = { startedAt: Date.now(), durationMs: 1, succeeded: true, summary: 'ok', answer: undefined };
+    await deliveries.finish(delivery.id, delivery.attempt, outcome);
+  });
+  t.teardown(async () => {
+    await relay.stop();
+    await redis.stop();
+  });
+  return { outbox, redis, relay, tries, open };
+}
+
+async function command(redis: Service, ...words: [string, ...string[]]): Promise<unknown> {
+  const { Redis } = await import('ioredis');
+  const client = new Redis(redis.port);
+  const answer = await client.call(...words);
+  client.disconnect();
+  return answer;
+}
+
+async function succeeded({ outbox }: Parts): Promise<number> {
+  return (await outbox.deliveries.page({ state: 'succeeded' }, undefined, 1)).total;
+}
+
+const FAULTS: Readonly<Record<string, { spoil(parts: Parts): Promise<unknown>; mend(parts: Parts): Promise<unknown> | unknown }>> = {
+  'is flushed': { spoil: ({ redis }) => command(redis, 'FLUSHALL'), mend: () => undefined },
+  'is killed, and comes back without its records': { spoil: ({ redis }) => redis.kill(), mend: ({ redis }) => redis.restart() },
+  'is full': {
+    spoil: ({ redis }) => command(redis, 'CONFIG', 'SET', 'maxmemory', '1'),
+    mend: ({ redis }) => command(redis, 'CONFIG', 'SET', 'maxmemory', '0'),
+  },
+  'stands still': {
+    spoil: async ({ redis }) => process.kill(redis.pid, 'SIGSTOP'),
+    mend: ({ redis }) => process.kill(redis.pid, 'SIGCONT'),
+  },
+  'cannot be reached': { spoil: ({ relay }) => relay.stop(), mend: ({ relay }) => relay.start() },
+  'answers nothing any more': {
+    spoil: async ({ relay }) => relay.fallSilent(),
+    mend: async ({ relay }) => {
+      await relay.stop();
+      await relay.start();
+    },
+  },
+};
+
+for (const [what, { spoil, mend }] of Object.entries(FAULTS)) {
+  test(`delivers everything when Redis ${what}`, async t => {
+    const parts = await begin(t, { concurrency: 8 });
+    for (let i = 0; i < 15; i++) await parts.outbox.publish('a', 'b', 'c');
+    await until(() => parts.tries.length >= 4);
+    await spoil(parts);
+    for (let i = 0; i < 15; i++) await parts.outbox.publish('a', 'b', 'c');
+    parts.outbox.wake();
+    await new Promise(resolve => setTimeout(resolve, 6_000));
+    parts.open();
+    await mend(parts);
+    const back = performance.now();
+    await until(async () => (await succeeded(parts)) === 90);
+    const took = performance.now() - back;
+    t.log(`${Math.round(took)} ms after it was back; ${parts.tries.length} tries`);
+    t.true(took < BACK_MS);
+  });
+}
+
+test('leaves alone a job whose delivery is no longer in that try', async t => {
+  const parts = await begin(t);
+  parts.open();
+  const event = await parts.outbox.publish('a');
+  parts.outbox.wake();
+  await until(async () => (await succeeded(parts)) === 1);
+  const { Queue } = await import('bullmq');
+  const { Redis } = await import('ioredis');
+  const connection = new Redis(parts.redis.port, { maxRetriesPerRequest: null });
+  const queue = new Queue('deliveries', { connection, prefix: basename(parts.outbox.directory) });
+  const late = await queue.add(event.type, parts.tries[0], { jobId: 'late' });
+  await until(async () => (await late.getState()) === 'completed');
+  t.is(parts.tries.length, 1);
+  await queue.close();
+  connection.disconnect();
+});
+
+test('other programs read the deliveries with a plain Redis client, and ended jobs do not pile up', async t => {
+  const parts = await begin(t);
+  parts.open();
+  const consumer = fileURLToPath(new URL('../../../../test/fixtures/read-deliveries.mjs', import.meta.url));
+  const child = start(process.execPath, [consumer, parts.redis.url, basename(parts.outbox.directory)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => endNow(child));
+  const read: { type: string; delivery: ClaimedDelivery }[] = [];
+  createInterface({ input: child.stdout! }).on('line', line => void read.push(JSON.parse(line)));
+  const event = await parts.outbox.publish('a', 'b');
+  parts.outbox.wake();
+  await until(() => read.length === 2);
+  t.deepEqual(read.map(({ delivery }) => delivery.target).sort(), ['a', 'b']);
+  for (const { type, delivery } of read) {
+    t.is(type, event.type);
+    t.deepEqual(delivery.event, event);
+    t.deepEqual([delivery.attempt, delivery.failures], [1, 0]);
+  }
+  const key = `${basename(parts.outbox.directory)}:deliveries:completed`;
+  for (let i = 0; i < 300; i++) await parts.outbox.publish('a', 'b', 'c', 'd');
+  parts.outbox.wake();
+  await until(async () => (await succeeded(parts)) === 1_202);
+  await until(async () => Number(await command(parts.redis, 'ZCARD', key)) <= 1_000);
+  t.pass();
+});
