@@ -14,6 +14,8 @@ import { Passwords } from './auth/passwords.js';
 import { SecondFactors } from './auth/second-factor.js';
 import { SessionRegistry } from './auth/session.js';
 import { Setup } from './auth/setup.js';
+import { Backups } from './backup/backups.js';
+import { parsePlace, parseTimeOfDay } from './backup/place.js';
 import { Coordinator } from './cluster/coordinator.js';
 import { redisSettings } from './cluster/open.js';
 import type { Config } from './config/schema.js';
@@ -118,6 +120,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, coord
     ExpiryWarnings,
     c => new ExpiryWarnings(c.resolve(Certificates), c.resolve(SettingsRepository), c.resolve(EventBus as InjectionToken<EventBus>)),
   );
+  once(Backups, c => backups(c, config, dataDirectory, log));
   once(StorageRegistry, c => storageRegistry(c, config, log));
   once(PendingRecovery, c => new PendingRecovery(c.resolve(EventRepository), name => c.resolve(StorageRegistry).backend(name), log));
   once(ResumableUploads, c => resumableUploads(c, config, log));
@@ -166,6 +169,26 @@ function eventQueue(c: DependencyContainer, config: Config): EventQueue {
     c.resolve(EventSettings),
   ] as const;
   return redis ? new BullEventQueue(...parts, redis) : new SqlEventQueue(...parts);
+}
+
+function backups(c: DependencyContainer, config: Config, dataDirectory: string, log: Logger): Backups {
+  const { every, at, keep, directory } = config.backup;
+  return new Backups(
+    c.resolve(Database),
+    c.resolve(SettingsRepository),
+    c.resolve(Secrets),
+    c.resolve(StorageRegistry),
+    c.resolve(EventBus as InjectionToken<EventBus>),
+    {
+      place: parsePlace(directory)!,
+      every,
+      at: at === undefined ? undefined : parseTimeOfDay(at),
+      keep,
+      node: config.node,
+      dataDirectory,
+      log: log.child({ component: 'backup' }),
+    },
+  );
 }
 
 function storageRegistry(c: DependencyContainer, config: Config, log: Logger): StorageRegistry {

@@ -5,6 +5,8 @@ import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
 import { SessionRegistry, STOP_REASON } from './auth/session.js';
 import { Setup } from './auth/setup.js';
+import { Backups } from './backup/backups.js';
+import { parsePlace } from './backup/place.js';
 import { Coordinator } from './cluster/coordinator.js';
 import { openCoordinator } from './cluster/open.js';
 import type { Config } from './config/schema.js';
@@ -57,6 +59,8 @@ const PRUNE_INTERVAL_MS = 3_600_000;
 /** Interrupted uploads are removed that long after their time at the latest. */
 const SWEEP_INTERVAL_MS = 300_000;
 const EXPIRY_INTERVAL_MS = 3_600_000;
+/** How often it is looked whether a backup is due. */
+const BACKUP_CHECK_MS = 60_000;
 /** How long the queue may finish what it runs, once clients are gone. */
 const QUEUE_GRACE_MS = 5_000;
 
@@ -171,6 +175,8 @@ export class Hub {
     const settings = this.get(SettingsRepository);
     await settings.add('hub.id', randomToken(9));
     this.get(VfsServices).stagingPrefix = String(await settings.get('hub.id'));
+    this.get(VfsServices).hidden = parsePlace(this.config.backup.directory);
+    this.get(Backups).hostKeyDirectory = this.hostKeys?.directory;
     const storages = this.get(StorageRepository);
     if ((await storages.list()).length === 0)
       await storages.create({ name: 'data', kind: 'local', options: { root: resolve(this.dataDirectory, 'files') } });
@@ -218,6 +224,8 @@ export class Hub {
     const { resume } = this.config.uploads;
     const sweepMs = Math.min(SWEEP_INTERVAL_MS, Math.max(1_000, resume));
     if (resume > 0) schedule.every(sweepMs, 'sweep-uploads', () => this.get(ResumableUploads).sweep());
+    const backups = this.get(Backups);
+    if (this.config.backup.every > 0) schedule.every(BACKUP_CHECK_MS, 'back-up', () => backups.runWhenDue());
     schedule.start(this.log);
   }
 

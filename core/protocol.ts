@@ -38,6 +38,8 @@ export interface HostKeyInfo {
 
 /** The host keys of a server, for administrators. */
 export interface HostKeyRing {
+  /** Where their files are. */
+  readonly directory: string;
   list(): Promise<readonly HostKeyInfo[]>;
   /** Makes the next key of a kind, so that clients can be told before it is offered. Throws 'already-exists', or 'invalid-request' for an unknown kind. */
   add(kind: string): Promise<HostKeyInfo>;

@@ -24,14 +24,14 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
 
 /** Inside core, a folder or file may import only from its own line and the lines before it. */
 const LAYERS: readonly RegExp[] = [
-  /^(errors|log|printable|ids|glob|net|proxy-header|proxy-protocol|version|webhook-secret|outbound|secrets|session-info)\.ts$|^(config|tls)\//,
+  /^(errors|log|printable|ids|glob|net|proxy-header|proxy-protocol|version|webhook-secret|outbound|secrets|session-info)\.ts$|^(config|tls)\/|^backup\/(place|due)\.ts$/,
   /^(db|storage|cluster)\/|^schedule\.ts$|^secrets\.ts$|^events\/(types|delivery|rule|bus)\.ts$/,
   /^guards\.ts$/,
   /^events\//,
   /^vfs\//,
   /^auth\//,
   /^(protocol\.ts|extensions\/)/,
-  /^(configuration|container|expiry-warnings|hub|api)\.ts$/,
+  /^(configuration|container|expiry-warnings|hub|api)\.ts$|^backup\//,
   /^operations\//,
   /^control\.ts$/,
   /^cli\//,

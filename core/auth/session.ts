@@ -8,6 +8,7 @@ import { addressGroup } from '../net.js';
 import type { SessionInfo, SessionSnapshot } from '../session-info.js';
 import type { StorageBackend } from '../storage/backend.js';
 import { ensureDirectory } from '../storage/ensure-directory.js';
+import { pathsOf } from '../vfs/hidden-places.js';
 import { MountTable } from '../vfs/mounts.js';
 import { ROOT } from '../vfs/path.js';
 import { Policy } from '../vfs/policy.js';
@@ -71,7 +72,7 @@ export class SessionRegistry {
   async create(user: User, client: Pick<SessionInfo, 'protocol' | 'remoteAddress' | 'tls'>): Promise<Session> {
     const info: SessionInfo = { id: uuidv7(), user: user.username, ...client, startedAt: new Date().toISOString() };
     const ending = new AbortController();
-    const policy = new Policy(user.permissions, user.patterns);
+    const policy = this.#policy(user);
     const scope = new SessionScope(info, user.id, policy, this.#mounts(user), ending.signal, this.services.places);
     const leases = await this.#acquire(user, scope);
     const session = new OpenSession(
@@ -113,6 +114,10 @@ export class SessionRegistry {
     for (const stop of this.#stopListening) stop();
     clearInterval(this.#checkTimer);
     await Promise.allSettled([...this.#open.values()].map(session => session.end(reason)));
+  }
+
+  #policy({ permissions, patterns, mounts }: User): Policy {
+    return new Policy(permissions, patterns, pathsOf(this.services.hidden, mounts));
   }
 
   #mounts(user: User): MountTable {
@@ -187,7 +192,7 @@ export class SessionRegistry {
     try {
       const refusal = refusalOf(user, session.info);
       if (refusal !== undefined) void session.end(refusal);
-      else session.apply(user, new Policy(user.permissions, user.patterns), this.#mounts(user));
+      else session.apply(user, this.#policy(user), this.#mounts(user));
     } catch (error) {
       this.log.error({ err: error, user: user.username }, 'the record of a user cannot be used; his sessions end');
       void session.end(toHubError(error).message);

@@ -3,6 +3,7 @@ import { HubError, toHubError } from '../errors.js';
 import { printable } from '../printable.js';
 import { HUB_VERSION } from '../version.js';
 import { addAdminCommands } from './admins.js';
+import { addBackupCommands } from './backup.js';
 import { addBanCommands } from './bans.js';
 import { addCertificateCommands } from './certificates.js';
 import { addCompletionCommand } from './completion.js';
@@ -34,6 +35,7 @@ const COMMANDS: readonly AddCommands[] = [
   addBanCommands,
   addHostKeyCommands,
   addCertificateCommands,
+  addBackupCommands,
   addConfigCommands,
   addDoctorCommand,
   addVersionCommand,

@@ -36,6 +36,18 @@ export function addStorageCommands(program: Command, context: CliContext): void 
       );
     });
 
+  withExamples(group.command('set <name>').description('Change options of a storage; it is tried before it is kept'), [
+    ['After its files were moved', 'storage set data --option root=/srv/files'],
+  ])
+    .option('--option <name=value>', 'an option and its new value; repeats', assignments)
+    .option('--option-file <name=file>', "an option that stands in a file, such as a secret; '-' is standard input; repeats", assignments)
+    .action(async (name: string, { option = {}, optionFile = {} }: Omit<AddOptions, 'kind'>, self: Command) => {
+      const { global, output } = surroundings(self, context);
+      const options = { ...option, ...(await readOptions(context, optionFile)) };
+      const storage = await withHub(context, global, hub => hub.call('storages.set', { name, options }));
+      output.result(storage, ({ name }) => `Changed ${name}.`);
+    });
+
   withExamples(group.command('list').description('List storages'), [['All of them', 'storage list']]).action(
     async (_options, self: Command) => {
       const { global, output } = surroundings(self, context);

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { parseTimeOfDay, place } from '../backup/place.js';
 import { LOG_LEVELS } from '../log.js';
 import { isRange } from '../net.js';
 import { duration, durationOrOff, durations } from './units.js';
@@ -224,6 +225,18 @@ export const configSchema = z.strictObject({
         .default([])
         .describe("Private or local address ranges that webhooks may reach, such as ['10.1.0.0/16', '127.0.0.1']"),
       timeout: duration('15s').describe('The longest time for one outgoing request, answer included'),
+    })
+    .prefault({}),
+  backup: z
+    .strictObject({
+      every: durationOrOff('24h').describe("How often the hub backs up its database by itself; 'off': only by `entrepot backup`"),
+      at: z
+        .string()
+        .refine(text => parseTimeOfDay(text) !== undefined, "expected a time of the day, such as '03:30'")
+        .optional()
+        .describe('The time of the day, in local time, at which it does; unless set, when `every` is over'),
+      keep: z.int().min(1).max(10_000).default(7).describe('How many backups stay; the oldest go'),
+      directory: place('data:/.backups').describe('The storage and the directory in it where they are kept, hidden from users'),
     })
     .prefault({}),
   shutdown: z

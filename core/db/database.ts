@@ -76,6 +76,24 @@ export class Database {
   }
 
   /**
+   * Runs `read` over a connection of its own that sees all tables as they are at this moment, whatever is written meanwhile, and cannot
+   * write. For a database in memory, everything else waits.
+   */
+  async snapshot<T>(read: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+    if (this.#file === MEMORY) return this.transaction(read);
+    const thread = await SqliteThread.open({ file: this.#file, readonly: true, durable: false });
+    const knex = knexOver(async () => thread, 'BEGIN');
+    try {
+      return await knex.transaction(read);
+    } catch (error) {
+      throw databaseError(error);
+    } finally {
+      await knex.destroy();
+      await thread.close();
+    }
+  }
+
+  /**
    * The hot path: runs `statements` together or not at all; they are as durable as configured when this resolves. Calls of the same
    * moment share one commit, and waiting for the disk holds up nobody else. Throws 'unavailable', or the error of the statement.
    */

@@ -48,6 +48,9 @@ export interface EventTypes {
     readonly expires: string;
     readonly daysLeft: number;
   };
+  /** `file`: 'data:/.backups/<name>', or a path of the hub's machine. */
+  'backup.completed': { readonly file: string; readonly bytes: number; readonly rows: number; readonly durationMs: number };
+  'backup.failed': { readonly file: string; readonly reason: string };
   /** An admin changed something, or was refused to, over HTTP. `action` is the operation: 'users.set'; `fields` are those that were given. */
   'admin.acted': {
     readonly admin: string;
@@ -83,6 +86,8 @@ export const EVENT_TYPES = [
   'directory.renamed',
   'quota.exceeded',
   'certificate.expiring',
+  'backup.completed',
+  'backup.failed',
   'admin.acted',
   'webhook.test',
 ] as const satisfies readonly EventType[];

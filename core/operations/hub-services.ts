@@ -3,6 +3,7 @@ import { Defence } from '../auth/defence.js';
 import { Passwords } from '../auth/passwords.js';
 import { SecondFactors } from '../auth/second-factor.js';
 import { SessionRegistry } from '../auth/session.js';
+import { Backups } from '../backup/backups.js';
 import { Coordinator } from '../cluster/coordinator.js';
 import { AdminRepository } from '../db/admins.js';
 import { DeliveryRepository } from '../db/deliveries.js';
@@ -43,6 +44,7 @@ export function servicesOf(hub: Hub): OperationServices {
     deliveries: hub.get(DeliveryRepository),
     coordinator: hub.get(Coordinator as InjectionToken<Coordinator>),
     passwords: hub.get(Passwords),
+    backups: hub.get(Backups),
     hostKeys: hub.hostKeys,
     certificates: hub.get(Certificates),
     bans: hub.get(Defence),

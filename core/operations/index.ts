@@ -2,6 +2,7 @@ import type { ZodType, z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { HubError } from '../errors.js';
 import { adminOperations } from './admins.js';
+import { backupOperations } from './backups.js';
 import { banOperations } from './bans.js';
 import { certificateOperations } from './certificates.js';
 import { deliveryOperations, eventOperations } from './events.js';
@@ -24,6 +25,7 @@ export const OPERATIONS = {
   ...deliveryOperations,
   ...replayOperations,
   ...hubOperations,
+  ...backupOperations,
   ...banOperations,
   ...hostKeyOperations,
   ...certificateOperations,

@@ -1,3 +1,4 @@
+import type { BackupReport, KeptBackup } from '../backup/backups.js';
 import type { Coordinator } from '../cluster/coordinator.js';
 import type { Config } from '../config/schema.js';
 import type { AdminRepository } from '../db/admins.js';
@@ -58,6 +59,7 @@ export interface OperationServices {
   readonly hostKeys: HostKeyRing | undefined;
   /** Those of the TLS listeners; read and watched only while the hub serves. */
   readonly certificates: Certificates;
+  readonly backups: { create(file?: string): Promise<BackupReport>; list(): Promise<readonly KeptBackup[]> };
   /** Those who are turned away; lift() throws 'not-found'. */
   readonly bans: { list(): Promise<readonly Ban[]>; lift(subject: string): Promise<readonly Ban[]> };
   readonly sessions: { list(): Promise<readonly SessionSnapshot[]>; end(id: string, reason: string): Promise<unknown> };

@@ -2,7 +2,7 @@ import type { NamePattern, Permissions, Right } from '../db/users.js';
 import { RIGHTS } from '../db/users.js';
 import { HubError } from '../errors.js';
 import { compileGlob } from '../glob.js';
-import { isWithin, nameOf, parentOf, RESERVED_NAME, ROOT, segmentsOf, type VirtualPath, virtualPath } from './path.js';
+import { childOf, isWithin, nameOf, parentOf, RESERVED_NAME, ROOT, segmentsOf, type VirtualPath, virtualPath } from './path.js';
 
 /**
  * One thing that a verb needs: any of `rights` at the directory named by `at`; 'alike': each of them at both parents, or at neither;
@@ -70,7 +70,11 @@ export class Policy {
   /** Segments of the longest key: no directory deeper than that is looked at by itself. */
   readonly #depth: number;
 
-  constructor(permissions: Permissions, names: readonly NamePattern[]) {
+  readonly #places: readonly string[];
+
+  /** `places`: what is hidden whatever the patterns say, with all that lies below. */
+  constructor(permissions: Permissions, names: readonly NamePattern[], places: readonly VirtualPath[] = []) {
+    this.#places = places.map(path => path.toLowerCase());
     const keys = Object.entries(permissions).map(([key, rights]) => [virtualPath(key), rights] as const);
     this.#depth = Math.max(0, ...keys.map(([key]) => segmentsOf(key).length));
     for (const [key, rights] of keys) {
@@ -110,7 +114,7 @@ export class Policy {
 
   /** Whether a segment of `path` is a name that this user must not know of. The hub's own reserved name always is. */
   hides(path: VirtualPath): boolean {
-    if (this.#names.length === 0) return segmentsOf(path).some(isReserved);
+    if (this.#names.length === 0 && this.#places.length === 0) return segmentsOf(path).some(isReserved);
     let directory: string = ROOT;
     for (const segment of segmentsOf(path)) {
       if (this.hidesName(directory, segment)) return true;
@@ -122,6 +126,7 @@ export class Policy {
   /** The same for one name in a directory that is itself not hidden. `isFile` applies the list of allowed names too. */
   hidesName(directory: string, name: string, isFile = false): boolean {
     if (isReserved(name)) return true;
+    if (this.#places.length > 0 && this.#places.includes(childOf(directory, name).toLowerCase())) return true;
     const names = this.#namesIn(directory);
     if (!names?.hidden) return false;
     return names.denies(name) || (isFile && !names.allows(name));
@@ -138,8 +143,9 @@ export class Policy {
   /** Whether a directory can move from `from` to `to` and stay under the same rules: nothing special lies below either, and names are judged alike. That the rights agree is what 'rename-directory' asks. */
   sameRules(from: VirtualPath, to: VirtualPath): boolean {
     const special = [...this.#exact.keys(), ...this.#names.map(({ path }) => path)].some(path => isBelow(path, from) || isBelow(path, to));
+    const hidden = this.#places.some(path => isBelow(path, from.toLowerCase()) || isBelow(path, to.toLowerCase()));
     const wild = this.#patterns.some(({ segments }) => [from, to].some(path => mayLieBelow(segments, path)));
-    return !special && !wild && this.#namesIn(parentOf(from)) === this.#namesIn(parentOf(to));
+    return !special && !hidden && !wild && this.#namesIn(parentOf(from)) === this.#namesIn(parentOf(to));
   }
 
   #compare(how: 'alike' | 'covered', rights: readonly Right[], here: VirtualPath, there: VirtualPath): boolean {

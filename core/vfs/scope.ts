@@ -4,6 +4,7 @@ import type { Guards } from '../guards.js';
 import type { Logger } from '../log.js';
 import type { SessionInfo, TransferSnapshot } from '../session-info.js';
 import type { DigestSlots } from './digest-slots.js';
+import type { HiddenPlace } from './hidden-places.js';
 import type { MountTable } from './mounts.js';
 import type { OpenPlaces } from './open-places.js';
 import { PlaceOrder } from './place-order.js';
@@ -15,6 +16,8 @@ import type { Transfer } from './transfer.js';
 export class VfsServices {
   /** Begins the names of this hub's unfinished uploads, so that it sweeps only its own. Set once, when the hub opens. */
   stagingPrefix = 'upload';
+  /** Kept from all users. Set once, when the hub opens. */
+  hidden: HiddenPlace | undefined;
   readonly order = new PlaceOrder();
 
   /** `durable`: whether files and directories are flushed to stable storage before a client hears "done". */

@@ -17,7 +17,7 @@ interface KeyFile {
  * rotation, `ssh_host_ed25519_key.old-<time>` was offered before one, and may be removed or put back by hand.
  */
 export class HostKeyFiles implements HostKeyRing {
-  constructor(private readonly directory: string) {}
+  constructor(readonly directory: string) {}
 
   async list(): Promise<readonly HostKeyInfo[]> {
     return (await this.#read()).map(({ file, key }) => info(file, key));

@@ -87,6 +87,6 @@ async function buildRegistry(services: WebServices): Promise<Registry> {
 
 function transferOf({ type, data }: HubEvent) {
   const [direction, result] = type.split('.');
-  if ((direction !== 'upload' && direction !== 'download') || !('bytes' in data)) return undefined;
+  if ((direction !== 'upload' && direction !== 'download') || !('session' in data) || !('bytes' in data)) return undefined;
   return { direction, result: result!, protocol: data.session.protocol, bytes: data.bytes };
 }

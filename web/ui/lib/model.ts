@@ -61,6 +61,8 @@ export const EVENT_TYPES = [
   'session.ended',
   'quota.exceeded',
   'certificate.expiring',
+  'backup.completed',
+  'backup.failed',
   'admin.acted',
   'webhook.test',
 ] as const;
