@@ -17,6 +17,7 @@ import { Setup } from './auth/setup.js';
 import { Backups } from './backup/backups.js';
 import { parsePlace, parseTimeOfDay } from './backup/place.js';
 import { Coordinator } from './cluster/coordinator.js';
+import { Members } from './cluster/members.js';
 import { redisSettings } from './cluster/open.js';
 import type { Config } from './config/schema.js';
 import { AddressRuleRepository } from './db/address-rules.js';
@@ -28,6 +29,7 @@ import { DeliveryRepository } from './db/deliveries.js';
 import { EventRepository } from './db/events.js';
 import { IdempotencyRepository } from './db/idempotency.js';
 import { IdentityRepository } from './db/identities.js';
+import { ProcessRepository } from './db/processes.js';
 import { RuleRepository } from './db/rules.js';
 import { SecondFactorRepository } from './db/second-factors.js';
 import { SettingsRepository } from './db/settings.js';
@@ -39,6 +41,7 @@ import { ActionTypes } from './events/actions.js';
 import { BullEventQueue } from './events/bull-queue.js';
 import { EventBus } from './events/bus.js';
 import { Dispatcher } from './events/dispatcher.js';
+import { LiveRelay } from './events/live-relay.js';
 import { OutboxEventBus } from './events/outbox-event-bus.js';
 import { EventQueue } from './events/queue.js';
 import { PendingRecovery } from './events/recovery.js';
@@ -55,6 +58,7 @@ import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { DiscoveredStorages } from './storage/discovery.js';
 import { StorageRegistry } from './storage/registry.js';
+import { TakeOver } from './take-over.js';
 import { Certificates } from './tls/certificates.js';
 import { DigestSlots } from './vfs/digest-slots.js';
 import { OpenPlaces } from './vfs/open-places.js';
@@ -68,6 +72,8 @@ export interface Foundation {
   readonly database: Database;
   readonly secrets: Secrets;
   readonly coordinator: Coordinator;
+  /** Of the processes that one start of a hub made; undefined for a hub of one process. */
+  readonly family?: string | undefined;
   readonly log: Logger;
 }
 
@@ -75,7 +81,8 @@ export interface Foundation {
 export const CONFIG: InjectionToken<Config> = Symbol('Config');
 
 /** Every registration of a hub, in a container of its own: this list is the wiring diagram. */
-export function buildContainer({ config, dataDirectory, database, secrets, coordinator, log }: Foundation): DependencyContainer {
+export function buildContainer(foundation: Foundation): DependencyContainer {
+  const { config, dataDirectory, database, secrets, coordinator, log } = foundation;
   const container = root.createChildContainer();
   const once = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) =>
     container.register(token, { useFactory: instanceCachingFactory(make) });
@@ -83,11 +90,13 @@ export function buildContainer({ config, dataDirectory, database, secrets, coord
   container.registerInstance(CONFIG, config);
   container.registerInstance(Database, database);
   container.registerInstance(Secrets, secrets);
-  container.registerInstance(EventSettings, eventSettings(config, log));
 
   container.registerInstance(Coordinator as InjectionToken<Coordinator>, coordinator);
   once(EventQueue as InjectionToken<EventQueue>, c => eventQueue(c, config));
   container.registerSingleton(EventBus as InjectionToken<EventBus>, OutboxEventBus);
+  once(Members, c => members(c, foundation));
+  once(EventSettings, c => eventSettings(c, config, log));
+  container.registerSingleton(ProcessRepository);
   container.registerSingleton(UserRepository);
   container.registerSingleton(AdminRepository);
   container.registerSingleton(WebSessionRepository);
@@ -110,6 +119,7 @@ export function buildContainer({ config, dataDirectory, database, secrets, coord
   container.registerSingleton(RuleTable);
   container.registerSingleton(RuleLoader);
   container.registerSingleton(Dispatcher);
+  container.registerSingleton(LiveRelay);
   container.registerSingleton(Schedule);
   container.registerSingleton(Passwords);
 
@@ -122,7 +132,8 @@ export function buildContainer({ config, dataDirectory, database, secrets, coord
   );
   once(Backups, c => backups(c, config, dataDirectory, log));
   once(StorageRegistry, c => storageRegistry(c, config, log));
-  once(PendingRecovery, c => new PendingRecovery(c.resolve(EventRepository), name => c.resolve(StorageRegistry).backend(name), log));
+  once(PendingRecovery, c => pendingRecovery(c, log));
+  once(TakeOver, c => takeOver(c, log));
   once(ResumableUploads, c => resumableUploads(c, config, log));
   once(
     VfsServices,
@@ -155,9 +166,41 @@ export function buildContainer({ config, dataDirectory, database, secrets, coord
   return container;
 }
 
-function eventSettings(config: Config, log: Logger): EventSettings {
+function members(c: DependencyContainer, { config, family, log }: Foundation): Members {
+  return new Members(c.resolve(ProcessRepository), c.resolve(Coordinator as InjectionToken<Coordinator>), {
+    node: config.node,
+    shareable: !config.database.url.startsWith('sqlite:'),
+    joined: redisSettings(config) !== undefined,
+    family,
+    log,
+  });
+}
+
+function pendingRecovery(c: DependencyContainer, log: Logger): PendingRecovery {
+  const [storages, all] = [c.resolve(StorageRegistry), c.resolve(Members)];
+  return new PendingRecovery(
+    c.resolve(EventRepository),
+    name => storages.backend(name),
+    log,
+    process => all.isAlive(process),
+  );
+}
+
+function takeOver(c: DependencyContainer, log: Logger): TakeOver {
+  return new TakeOver({
+    members: c.resolve(Members),
+    coordinator: c.resolve(Coordinator as InjectionToken<Coordinator>),
+    recovery: c.resolve(PendingRecovery),
+    events: c.resolve(EventRepository),
+    uploads: c.resolve(ResumableUploads),
+    storages: c.resolve(StorageRegistry),
+    log,
+  });
+}
+
+function eventSettings(c: DependencyContainer, config: Config, log: Logger): EventSettings {
   const { retry, record, keep, concurrency } = config.events;
-  return new EventSettings({ node: config.node, record, retryMs: retry, keepMs: keep, concurrency, log });
+  return new EventSettings({ node: config.node, process: c.resolve(Members).id, record, retryMs: retry, keepMs: keep, concurrency, log });
 }
 
 function eventQueue(c: DependencyContainer, config: Config): EventQueue {
@@ -205,7 +248,7 @@ function resumableUploads(c: DependencyContainer, config: Config, log: Logger): 
     c.resolve(UploadRepository),
     c.resolve(Coordinator as InjectionToken<Coordinator>),
     name => storages.backend(name),
-    { keepMs: config.uploads.resume, durable: config.durability === 'disk', log },
+    { keepMs: config.uploads.resume, durable: config.durability === 'disk', prefix: () => c.resolve(VfsServices).stagingPrefix, log },
   );
 }
 

@@ -8,6 +8,7 @@ import { Setup } from './auth/setup.js';
 import { Backups } from './backup/backups.js';
 import { parsePlace } from './backup/place.js';
 import { Coordinator } from './cluster/coordinator.js';
+import { Members } from './cluster/members.js';
 import { openCoordinator } from './cluster/open.js';
 import type { Config } from './config/schema.js';
 import { type Configuration, type ConfigurationInput, type ConfiguredProtocol, readConfiguration, readProtocols } from './configuration.js';
@@ -19,8 +20,8 @@ import { StorageRepository } from './db/storages.js';
 import { HubError } from './errors.js';
 import { EventBus } from './events/bus.js';
 import { Dispatcher } from './events/dispatcher.js';
+import { LiveRelay } from './events/live-relay.js';
 import { EventQueue } from './events/queue.js';
-import { PendingRecovery } from './events/recovery.js';
 import { RuleLoader } from './events/rule-loader.js';
 import { EventSettings } from './events/settings.js';
 import { ExpiryWarnings } from './expiry-warnings.js';
@@ -33,14 +34,16 @@ import { ProxyProtocol } from './proxy-protocol.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { StorageRegistry } from './storage/registry.js';
+import { TakeOver } from './take-over.js';
 import { Certificates } from './tls/certificates.js';
 import { ResumableUploads } from './vfs/resume.js';
 import { VfsServices } from './vfs/scope.js';
-import { sweepStaging } from './vfs/sweep.js';
 
 /** What a hub is made of. */
 export interface HubOptions extends ConfigurationInput {
   readonly migrations: readonly Migration[];
+  /** Names the processes that one start makes together; undefined for a hub of one process. */
+  readonly family?: string;
   /** Instead of the one that the configuration describes. */
   readonly log?: Logger;
   /** Called with the container before anything is resolved from it: tests put their own parts in. */
@@ -69,6 +72,8 @@ export class Hub {
   readonly #servers: ProtocolServer[] = [];
   readonly #listeners: Listener[] = [];
   readonly #stopTasks: (() => Promise<void>)[] = [];
+  /** Names the database. */
+  #id = '';
   #started = false;
   #stopped: Promise<void> | undefined;
 
@@ -94,7 +99,7 @@ export class Hub {
     try {
       await database.migrate(options.migrations);
       coordinator = await openCoordinator(config, log);
-      const container = buildContainer({ config, dataDirectory, database, secrets, coordinator, log });
+      const container = buildContainer({ config, dataDirectory, database, secrets, coordinator, family: options.family, log });
       options.configure?.(container);
       await secrets.verify(container.resolve(SettingsRepository));
       const registry = container.resolve(ExtensionRegistry);
@@ -148,11 +153,14 @@ export class Hub {
     this.#started = true;
     try {
       await this.#makeOwner();
-      await this.#recover();
+      await this.get(TakeOver).start(this.#id);
+      this.#stopTasks.push(() => this.get(TakeOver).stop());
       for (const task of this.get(ExtensionRegistry).startTasks) {
         const stop = await task();
         if (stop) this.#stopTasks.unshift(stop);
       }
+      this.get(LiveRelay).start();
+      this.#stopTasks.push(async () => this.get(LiveRelay).stop());
       const dispatcher = this.get(Dispatcher);
       await this.get(EventQueue as InjectionToken<EventQueue>).start((delivery, signal) => dispatcher.run(delivery, signal));
       this.#schedule();
@@ -174,12 +182,12 @@ export class Hub {
   async #prepare(): Promise<void> {
     const settings = this.get(SettingsRepository);
     await settings.add('hub.id', randomToken(9));
-    this.get(VfsServices).stagingPrefix = String(await settings.get('hub.id'));
+    this.#id = String(await settings.get('hub.id'));
+    this.get(VfsServices).stagingPrefix = `${this.#id}-${this.get(Members).id}`;
     this.get(VfsServices).hidden = parsePlace(this.config.backup.directory);
     this.get(Backups).hostKeyDirectory = this.hostKeys?.directory;
     const storages = this.get(StorageRepository);
-    if ((await storages.list()).length === 0)
-      await storages.create({ name: 'data', kind: 'local', options: { root: resolve(this.dataDirectory, 'files') } });
+    if ((await storages.list()).length === 0) await storages.create(firstStorage(this.dataDirectory)).catch(unlessMadeElsewhere);
     await this.get(Defence).start();
     await this.get(RuleLoader).start();
   }
@@ -190,30 +198,6 @@ export class Hub {
     if (password === undefined || !(await setup.needed())) return;
     await setup.create(username, password);
     this.log.info({ username }, 'made the first owner from the configuration');
-  }
-
-  /** What a hub that was killed left: events whose operation may or may not have happened, then temporaries that nothing refers to. */
-  async #recover(): Promise<void> {
-    const recovery = this.get(PendingRecovery);
-    await recovery.start();
-    this.#stopTasks.push(() => recovery.stop());
-    // What could not be decided yet, because its storage did not answer, is decided by whether the temporary is still there.
-    const undecided = (await this.get(EventRepository).pending()).map(({ proof }) => proof.path);
-    const uploads = this.get(ResumableUploads);
-    const keep = new Set([...undecided, ...(await uploads.start())]);
-    // Together, so that a storage that does not answer keeps nobody waiting but itself.
-    const storages = await this.get(StorageRegistry).definitions();
-    await Promise.all(storages.map(({ name }) => this.#sweep(name, keep)));
-  }
-
-  async #sweep(storage: string, keep: ReadonlySet<string>): Promise<void> {
-    try {
-      const backend = await this.get(StorageRegistry).backend(storage);
-      const files = await sweepStaging(backend, this.get(VfsServices).stagingPrefix, this.log, keep);
-      if (files > 0) this.log.info({ storage, files }, 'removed what unfinished uploads left');
-    } catch (error) {
-      this.log.warn({ err: error, storage }, 'storage cannot be reached');
-    }
   }
 
   #schedule(): void {
@@ -270,6 +254,7 @@ export class Hub {
     await this.#quietly('events', this.get(EventBus as InjectionToken<EventBus>).flush());
     await this.#quietly('storages', this.get(StorageRegistry).close());
     await this.#quietly('outbound', this.get(Outbound).close());
+    await this.#quietly('members', this.get(Members).leave());
     await this.#quietly('coordinator', this.get(Coordinator as InjectionToken<Coordinator>).close());
     await this.#quietly('database', this.get(Database).close());
   }
@@ -285,6 +270,15 @@ function requireKnown(names: readonly string[], protocols: readonly ConfiguredPr
   const unknown = names.find(name => !known.includes(name));
   if (unknown !== undefined)
     throw new HubError('invalid-request', `proxyProtocol.protocols: there is no protocol '${unknown}', but ${known.join(', ')}`);
+}
+
+function firstStorage(dataDirectory: string) {
+  return { name: 'data', kind: 'local', options: { root: resolve(dataDirectory, 'files') } };
+}
+
+/** Another node may start at the same time. */
+function unlessMadeElsewhere(error: unknown): void {
+  if (!(error instanceof HubError && error.code === 'already-exists')) throw error;
 }
 
 async function makeDataDirectory(directory: string): Promise<void> {

@@ -13,6 +13,7 @@ import { IdempotencyRepository } from '#core/db/idempotency.js';
 import { IdentityRepository } from '#core/db/identities.js';
 import { SettingsRepository } from '#core/db/settings.js';
 import { EventBus } from '#core/events/bus.js';
+import { LiveRelay } from '#core/events/live-relay.js';
 import { HUB } from '#core/hub.js';
 import { servicesOf } from '#core/operations/hub-services.js';
 import type { OperationServices } from '#core/operations/services.js';
@@ -26,6 +27,7 @@ export interface WebServices {
   readonly operations: OperationServices;
   readonly configuration: Configuration;
   readonly bus: EventBus;
+  readonly live: LiveRelay;
   readonly setup: Setup;
   readonly adminLogin: AdminLogin;
   readonly sessionRegistry: SessionRegistry;
@@ -49,6 +51,7 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     operations: servicesOf(hub),
     configuration: hub.configuration,
     bus: context.resolve(EventBus as InjectionToken<EventBus>),
+    live: context.resolve(LiveRelay),
     setup: context.resolve(Setup),
     adminLogin: context.resolve(AdminLogin),
     sessionRegistry: context.resolve(SessionRegistry),

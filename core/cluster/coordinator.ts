@@ -1,3 +1,5 @@
+import type { DeliveryState } from '../db/delivery-states.js';
+import type { HubEvent } from '../events/types.js';
 import type { SessionSnapshot } from '../session-info.js';
 
 /** Messages that processes send each other. Best effort: losing one costs freshness, never correctness. */
@@ -5,11 +7,28 @@ export interface Broadcasts {
   'deliveries.waiting': Record<string, never>;
   /** Without `id`, any record of the table may have changed. */
   'records.changed': { readonly table: string; readonly id?: string };
+  /** Somebody watches what happens; by whom. */
+  'live.wanted': { readonly by: string };
+  /** What happened in the process `by`: an event, or a change of a delivery. */
+  'live.told': {
+    readonly by: string;
+    readonly event?: HubEvent;
+    readonly delivery?: { readonly id: string; readonly state: DeliveryState };
+  };
   'session.end': { readonly session: string; readonly reason: string };
 }
 
 /** The tables that processes keep a view of, or act upon changes of. */
 export const SHARED_TABLES = ['users', 'rules', 'bans', 'address_rules', 'uploads', 'storages', 'settings'] as const;
+
+/** How a process appears to the others. */
+export interface ProcessNote {
+  readonly node: string;
+  /** Which database it works on: of one cluster, all are equal. */
+  readonly hub: string;
+  /** Whether several nodes can work on that database. */
+  readonly shareable: boolean;
+}
 
 /** A slot, held until release() or until the process that holds it dies. */
 export interface Lease {
@@ -30,6 +49,8 @@ export abstract class Coordinator {
   abstract broadcast<T extends keyof Broadcasts>(topic: T, message: Broadcasts[T]): void;
   /** Returns a function that stops listening. */
   abstract listen<T extends keyof Broadcasts>(topic: T, listener: (message: Broadcasts[T]) => void): () => void;
+  /** Tells processes of other nodes what this one is; resolves to what they are, as far as they can be reached. */
+  introduce?(note: ProcessNote): Promise<readonly ProcessNote[]>;
   /** Whether the other processes can be reached; undefined where there are none. */
   connected(): boolean | undefined {
     return undefined;

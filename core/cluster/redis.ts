@@ -3,21 +3,12 @@ import type { Redis } from 'ioredis';
 import { randomToken } from '../ids.js';
 import type { Logger } from '../log.js';
 import type { SessionSnapshot } from '../session-info.js';
-import { type Broadcasts, Coordinator, type Lease, SHARED_TABLES } from './coordinator.js';
+import { type Broadcasts, Coordinator, type Lease, type ProcessNote, SHARED_TABLES } from './coordinator.js';
 import { HeldLeases, type Snapshot } from './held-leases.js';
 import { LocalCoordinator } from './local.js';
 import { RedisChannel } from './redis-channel.js';
 import { describeRedis, type RedisSettings, redisClient } from './redis-connection.js';
 import { type Scripts, scriptsOf } from './redis-scripts.js';
-
-/** How a process appears to the others. */
-export interface ProcessNote {
-  readonly node: string;
-  /** Which database it works on: of one cluster, all are equal. */
-  readonly hub: string;
-  /** Whether that database can be shared by several nodes. */
-  readonly shareable: boolean;
-}
 
 const BEAT_MS = 2_000;
 /** A process of which nothing is heard for this long has lost its leases. */
@@ -91,12 +82,11 @@ export class RedisCoordinator extends Coordinator {
     return coordinator;
   }
 
-  /** Tells the others what this process is. Resolves to what they are; empty while Redis is away. */
-  async introduce(note: ProcessNote): Promise<readonly ProcessNote[]> {
+  override async introduce(note: ProcessNote): Promise<readonly ProcessNote[]> {
     this.#note = note;
     await this.#register();
-    const told = await this.#scripts.hubProcesses().catch(() => []);
-    return (told as string[]).map(one => JSON.parse(one) as ProcessNote | null).filter(one => one !== null);
+    const told = (await this.#scripts.hubProcesses().catch(() => [])) as string[];
+    return told.map(one => JSON.parse(one) as ProcessNote | null).filter(one => one !== null);
   }
 
   override connected(): boolean {

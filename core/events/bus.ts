@@ -7,6 +7,8 @@ export interface OperationProof {
   readonly path: string;
   /** '' = nothing was there; '*' = something was there; otherwise the etag of what was there. */
   readonly before: string;
+  /** The process that has the operation under way; added by the bus. */
+  readonly owner?: string;
 }
 
 /** An event that is recorded and waits for its operation. Exactly one of the two is called, once. */

@@ -51,7 +51,7 @@ export class OutboxEventBus extends EventBus {
   async prepare<T extends EventType>(type: T, data: EventTypes[T], proof: OperationProof): Promise<PendingEvent> {
     const { event, targets, recorded } = this.#make(type, data);
     if (!recorded) return { settle: () => this.#announce(event, false), drop: async () => undefined };
-    await this.#recordWithSettled(this.#record(event, targets, proof));
+    await this.#recordWithSettled(this.#record(event, targets, { ...proof, owner: this.settings.process }));
     return {
       settle: () => this.#settle({ event, wanted: targets.length > 0 }),
       drop: () => this.events.drop([event.id]),

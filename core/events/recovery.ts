@@ -44,7 +44,7 @@ export async function recoverPending(
   return undecided;
 }
 
-/** Decides at start about what an earlier life of the hub left pending, and goes on while a storage cannot be reached. */
+/** Decides about what processes left pending that are dead, and goes on while a storage cannot be reached. */
 export class PendingRecovery {
   #timer: NodeJS.Timeout | undefined;
   #trying: Promise<void> | undefined;
@@ -53,11 +53,19 @@ export class PendingRecovery {
     private readonly events: EventRepository,
     private readonly lookup: StorageLookup,
     private readonly log: Logger,
+    /** Whether a process lives, so that what it has pending is under way. */
+    private readonly isAlive: (process: string | undefined) => boolean = () => false,
   ) {}
 
-  /** To be called before clients are accepted: what is pending then belongs to nobody. Throws only when the database cannot be read. */
+  /** To be called before clients are accepted. Throws only when the database cannot be read. */
   async start(): Promise<void> {
-    await this.#decide();
+    await this.look();
+  }
+
+  /** Decides about what no living process has under way. Throws only when the database cannot be read. */
+  async look(): Promise<void> {
+    const left = (await this.events.pending()).filter(({ proof }) => !this.isAlive(proof.owner));
+    await this.#decide(left);
   }
 
   /** Waits for a look that is under way, and takes no other. */
@@ -67,8 +75,9 @@ export class PendingRecovery {
     clearTimeout(this.#timer);
   }
 
-  async #decide(records?: readonly PendingRecord[]): Promise<void> {
+  async #decide(records: readonly PendingRecord[]): Promise<void> {
     const undecided = await recoverPending(this.events, this.lookup, this.log, records);
+    clearTimeout(this.#timer);
     if (undecided.length === 0) return;
     this.#timer = setTimeout(() => {
       this.#trying = this.#decide(undecided);

@@ -1,3 +1,4 @@
+import { randomToken } from '../ids.js';
 import type { Logger } from '../log.js';
 import { DEFAULT_DELAYS_MS } from './retry.js';
 
@@ -5,6 +6,8 @@ import { DEFAULT_DELAYS_MS } from './retry.js';
 export class EventSettings {
   /** Name of this machine: events come from 'entrepot/<node>', claims are made in its name. */
   readonly node: string;
+  /** Names this process in what it has under way; begins anew with each start. */
+  readonly process: string;
   /** Types, or patterns such as 'upload.*', that are kept in the log also when no target wants them. */
   readonly record: readonly string[];
   /** Waits after each failed try. */
@@ -20,6 +23,7 @@ export class EventSettings {
   constructor(settings: Partial<EventSettings> & Pick<EventSettings, 'node' | 'log'>) {
     this.node = settings.node;
     this.log = settings.log;
+    this.process = settings.process ?? randomToken(6);
     this.record = settings.record ?? ['*'];
     this.retryMs = settings.retryMs ?? DEFAULT_DELAYS_MS;
     this.keepMs = settings.keepMs ?? 30 * 86_400_000;

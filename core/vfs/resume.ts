@@ -1,6 +1,7 @@
 import type { Coordinator } from '../cluster/coordinator.js';
 import type { KeptUpload, UploadRepository } from '../db/uploads.js';
 import { HubError, toHubError } from '../errors.js';
+import { uuidv7 } from '../ids.js';
 import type { Logger } from '../log.js';
 import type { FileInfo, OpenFlags, StagedFile, StorageBackend } from '../storage/backend.js';
 import type { Location } from './mounts.js';
@@ -13,6 +14,8 @@ export interface ResumeSettings {
   readonly keepMs: number;
   /** Whether what is kept is flushed to stable storage. */
   readonly durable: boolean;
+  /** Begins the names of what this process has open. */
+  readonly prefix: () => string;
   readonly log: Logger;
 }
 
@@ -49,18 +52,24 @@ export class ResumableUploads {
     private readonly settings: ResumeSettings,
   ) {
     this.#stopListening = coordinator.listen('records.changed', ({ table, id }) => {
-      if (id === undefined) return;
-      if (table === 'uploads') this.#expect(id);
+      if (table === 'uploads') this.#learn(id);
+      else if (id === undefined) return;
       else if (table === 'users' && this.#users.has(id)) void this.sweep();
     });
   }
 
   /** Learns what an earlier run kept, and begins to remove what is overdue. Resolves to the temporaries on record, which no other sweep may take. */
   async start(): Promise<readonly string[]> {
-    const kept = await this.uploads.list();
-    for (const { userId } of kept) if (userId !== undefined) this.#expect(userId);
+    const temporaries = await this.kept();
     // A storage that does not answer must not keep the hub from its start.
     void this.sweep();
+    return temporaries;
+  }
+
+  /** The temporaries on record now. */
+  async kept(): Promise<readonly string[]> {
+    const kept = await this.uploads.list();
+    for (const { userId } of kept) if (userId !== undefined) this.#expect(userId);
     return kept.map(({ temporary }) => temporary);
   }
 
@@ -90,8 +99,9 @@ export class ResumableUploads {
   /** Opens what is kept of the user's upload to `location`, which then is nobody else's; undefined when nothing is. Throws what the storage throws. */
   async resume(userId: string, location: Location): Promise<ResumedUpload | undefined> {
     if (!(await this.#find(userId, location))) return undefined;
-    const kept = await this.uploads.take({ userId, ...placeOf(location) });
-    if (!kept) return undefined;
+    const taken = await this.uploads.take({ userId, ...placeOf(location) });
+    if (!taken) return undefined;
+    const kept = await this.#adopt(taken, location.backend);
     const staged = await restageUpload(location, kept.temporary).catch(async (error: unknown) => {
       const failure = toHubError(error);
       if (failure.code !== 'not-found') await this.uploads.keep(kept).catch(() => undefined);
@@ -173,6 +183,23 @@ export class ResumableUploads {
       await this.uploads.keep({ ...upload, userId: undefined });
       this.settings.log.warn({ err: error, storage: upload.storage }, 'an interrupted upload could not be removed yet');
     }
+  }
+
+  /** Gives it a name of this process, so that nobody sweeps it as what a dead one left. What cannot be renamed is told when it is opened. */
+  async #adopt(kept: KeptUpload, backend: StorageBackend): Promise<KeptUpload> {
+    const path = kept.temporary as VirtualPath;
+    const prefix = this.settings.prefix();
+    if (!backend.rename || nameOf(path).startsWith(`${prefix}-`)) return kept;
+    const temporary = `${parentOf(path)}/${prefix}-${uuidv7()}`;
+    return backend.rename(path, temporary, { replace: false }).then(
+      () => ({ ...kept, temporary }),
+      () => kept,
+    );
+  }
+
+  #learn(userId: string | undefined): void {
+    if (userId !== undefined) this.#expect(userId);
+    else void this.kept().catch((error: unknown) => this.settings.log.warn({ err: error }, 'interrupted uploads could not be looked at'));
   }
 
   #expect(userId: string): void {

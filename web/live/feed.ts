@@ -53,18 +53,18 @@ export class LiveFeed {
   }
 
   #start(): () => void {
-    const { bus, operations, log } = this.services;
+    const { live, log } = this.services;
     const warn = (error: unknown) => log.warn({ err: error }, 'live updates could not be sent');
-    const stops = [
-      bus.listen('*', event => {
+    const stop = live.watch({
+      event: event => {
         for (const listener of this.#listeners) this.#offer(listener, event);
-      }),
-      operations.deliveries.listen(({ id }) => void this.#sendDelivery(id).catch(warn)),
-    ];
+      },
+      delivery: ({ id }) => void this.#sendDelivery(id).catch(warn),
+    });
     const sessions = setInterval(() => void this.#look().catch(warn), SESSIONS_MS);
     const beat = setInterval(() => void this.#beat().catch(warn), BEAT_MS);
     return () => {
-      for (const stop of stops) stop();
+      stop();
       clearInterval(sessions);
       clearInterval(beat);
     };

@@ -79,7 +79,7 @@ test('shows and delivers a prepared event only when it is settled', async t => {
   const pending = await bus.prepare('file.deleted', deleted, proof);
   t.deepEqual([await listed(), await due(), heard], [[], [], []]);
   const [record] = await outbox.events.pending();
-  t.deepEqual(record?.proof, proof);
+  t.deepEqual(record?.proof, { ...proof, owner: outbox.settings.process });
   pending.settle();
   await bus.flush();
   t.deepEqual(await outbox.events.pending(), []);

@@ -1,0 +1,202 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProcessRecord, ProcessRepository } from '../db/processes.js';
+import { HubError } from '../errors.js';
+import { randomToken } from '../ids.js';
+import type { Logger } from '../log.js';
+import type { Coordinator, ProcessNote } from './coordinator.js';
+
+/** What this process is among those that work on the database. */
+export interface MemberSettings {
+  readonly node: string;
+  /** Whether several nodes can work on the database. */
+  readonly shareable: boolean;
+  /** Whether this one is joined with others by Redis. */
+  readonly joined: boolean;
+  /** The same for the processes that one start of a hub made; undefined for a hub of one process. */
+  readonly family?: string | undefined;
+  readonly log: Logger;
+}
+
+const LOOK_MS = 3_000;
+/** A process whose beat stands still for this long is dead. Told by the clock of whoever looks, so that clocks may differ. */
+const DEAD_MS = 15_000;
+/** Who was not seen for this long is not waited for. By clocks that may differ. */
+const LONG_AGO_MS = 120_000;
+const ID_BYTES = 6;
+
+/**
+ * The processes that work on the database: which of them live, and which died and left something. A hub of one process on a
+ * database that nobody else can use is alone, and writes nothing.
+ */
+export class Members {
+  /** Of this process; begins anew with each start. */
+  readonly id = randomToken(ID_BYTES);
+  readonly #seen = new Map<string, { beat: number; at: number; dead: boolean }>();
+  readonly #machine = machineName();
+  #living: readonly ProcessRecord[] = [];
+  #entered = false;
+  #beaten = performance.now();
+
+  constructor(
+    private readonly repository: ProcessRepository,
+    private readonly coordinator: Coordinator,
+    private readonly settings: MemberSettings,
+  ) {}
+
+  /** Whether there can be others. */
+  get hasOthers(): boolean {
+    return this.settings.shareable || this.settings.family !== undefined;
+  }
+
+  /** How often look() is to be called. */
+  get lookMs(): number {
+    return LOOK_MS;
+  }
+
+  /** Whether others may take this process for dead: nothing of it was written for long. What it has under way may be taken over. */
+  get isDoubtful(): boolean {
+    return this.#entered && performance.now() - this.#beaten > DEAD_MS * 0.8;
+  }
+
+  /** The other processes that live, as far as this one knows. */
+  get living(): readonly ProcessRecord[] {
+    return this.#living;
+  }
+
+  /** Whether it is this process, or another that lives. */
+  isAlive(id: string | undefined): boolean {
+    return id === this.id || this.#living.some(other => other.id === id);
+  }
+
+  /**
+   * Enters this process. `hub` names the database. Throws 'conflict' when other nodes are at work with which it cannot work
+   * together, with a sentence that says what to set.
+   */
+  async enter(hub: string): Promise<void> {
+    const { node, shareable, joined } = this.settings;
+    this.#check(hub, (await this.coordinator.introduce?.({ node, hub, shareable })) ?? []);
+    if (!this.hasOthers) return;
+    await this.look();
+    await this.#refuseUnjoined();
+    const record = { id: this.id, node, family: this.#family, machine: this.#machine, pid: process.pid };
+    await this.repository.add({ ...record, joined, beat: 1, seenAt: Date.now() });
+    this.#entered = true;
+    this.#beaten = performance.now();
+  }
+
+  /** Says that this process lives, and looks at the others. Resolves to those that have died since, until they are forgotten. */
+  async look(): Promise<readonly ProcessRecord[]> {
+    if (!this.hasOthers) return [];
+    if (this.#entered) await this.#beat();
+    const others = (await this.repository.list()).filter(({ id }) => id !== this.id);
+    for (const id of this.#seen.keys()) if (!others.some(other => other.id === id)) this.#seen.delete(id);
+    for (const other of others) this.#note(other);
+    const isDead = ({ id }: ProcessRecord) => this.#seen.get(id)!.dead;
+    this.#living = others.filter(other => !isDead(other));
+    return others.filter(isDead);
+  }
+
+  /** Strikes out processes of which nothing is left. */
+  async forget(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.repository.remove(ids);
+  }
+
+  /** Strikes out this one: it has nothing under way any more. */
+  async leave(): Promise<void> {
+    if (!this.#entered) return;
+    this.#entered = false;
+    await this.repository.remove([this.id]);
+  }
+
+  get #family(): string {
+    return this.settings.family ?? this.id;
+  }
+
+  async #beat(): Promise<void> {
+    if (!(await this.repository.beat(this.id))) {
+      this.settings.log.warn({ process: this.id }, 'this process stood still for so long that others took it for dead');
+      const { node, joined } = this.settings;
+      const record = { id: this.id, node, family: this.#family, machine: this.#machine, pid: process.pid };
+      await this.repository.add({ ...record, joined, beat: 1, seenAt: Date.now() });
+    }
+    this.#beaten = performance.now();
+  }
+
+  #note(other: ProcessRecord): void {
+    const now = performance.now();
+    const known = this.#seen.get(other.id);
+    if (!known) this.#seen.set(other.id, { beat: other.beat, at: now, dead: this.#hasEnded(other) });
+    else if (known.beat !== other.beat) this.#seen.set(other.id, { beat: other.beat, at: now, dead: false });
+    else known.dead ||= now - known.at > DEAD_MS || this.#hasEnded(other);
+  }
+
+  /** What need not be waited for. */
+  #hasEnded({ family, machine, pid }: ProcessRecord): boolean {
+    if (family === this.#family) return pid !== process.pid && !isRunning(pid);
+    if (!this.settings.shareable) return true;
+    return machine !== '' && machine === this.#machine && pid !== process.pid && !isRunning(pid);
+  }
+
+  /** Several nodes without Redis: limits, bans and sessions of each would not hold for the others. */
+  async #refuseUnjoined(): Promise<void> {
+    const { joined, node } = this.settings;
+    const isStrange = (other: ProcessRecord) => other.family !== this.#family && other.node !== node && !(other.joined && joined);
+    const began = performance.now();
+    for (;;) {
+      const recent = this.#living.filter(other => isStrange(other) && other.seenAt > Date.now() - LONG_AGO_MS);
+      if (recent.length === 0) return;
+      const alive = recent.find(({ id, beat }) => beat !== this.#firstBeats.get(id));
+      if (alive) {
+        const lacking = joined ? `'${alive.node}'` : 'this one';
+        throw new HubError(
+          'conflict',
+          `Node '${alive.node}' works on this database, too. Several nodes need a Redis, the same for all: set \`redis.url\` on ${lacking}.`,
+        );
+      }
+      if (performance.now() - began > DEAD_MS) return;
+      for (const { id, beat } of recent) if (!this.#firstBeats.has(id)) this.#firstBeats.set(id, beat);
+      await sleep(LOOK_MS / 3);
+      await this.look();
+    }
+  }
+
+  readonly #firstBeats = new Map<string, number>();
+
+  #check(hub: string, others: readonly ProcessNote[]): void {
+    const { node, shareable } = this.settings;
+    for (const other of others) {
+      if (other.hub !== hub)
+        throw new HubError(
+          'conflict',
+          `Node '${other.node}' uses this Redis with another database. Several nodes need one MySQL or PostgreSQL database (\`database.url\`); ` +
+            'hubs that are to stay apart need a `redis.keyPrefix` each.',
+        );
+      if (other.node !== node && !(shareable && other.shareable))
+        throw new HubError(
+          'conflict',
+          `Node '${other.node}' uses this Redis, too. SQLite serves one node: several need MySQL or PostgreSQL (\`database.url\`).`,
+        );
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+/** Equal only for processes that see each other's ids: the same boot of the same machine, and the same container. */
+function machineName(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    return `${hostname().slice(0, 100)} ${boot} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return '';
+  }
+}

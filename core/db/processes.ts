@@ -1,0 +1,64 @@
+import { injectable } from 'tsyringe';
+import { Database } from './database.js';
+
+/** A process that works on the database. */
+export interface ProcessRecord {
+  readonly id: string;
+  readonly node: string;
+  /** The same for the processes that one start of a hub made. */
+  readonly family: string;
+  /** Where `pid` means something; '' where that is not known. */
+  readonly machine: string;
+  readonly pid: number;
+  /** Whether it is joined with others by Redis. */
+  readonly joined: boolean;
+  /** Rises as long as it lives. */
+  readonly beat: number;
+  /** By its own clock, in ms since 1970. */
+  readonly seenAt: number;
+}
+
+interface ProcessRow {
+  readonly id: string;
+  readonly node: string;
+  readonly family: string;
+  readonly machine: string;
+  readonly pid: number;
+  readonly joined: number | boolean;
+  readonly beat: number;
+  readonly started_at: number;
+  readonly seen_at: number;
+}
+
+/** The processes that work on the database. Changes are told to nobody: whoever watches looks again and again. */
+@injectable()
+export class ProcessRepository {
+  constructor(private readonly database: Database) {}
+
+  async list(): Promise<readonly ProcessRecord[]> {
+    const rows = await this.database.knex<ProcessRow>('processes').orderBy('id');
+    return rows.map(({ started_at: _, seen_at: seenAt, ...row }) => ({
+      ...row,
+      joined: Boolean(row.joined),
+      beat: Number(row.beat),
+      seenAt: Number(seenAt),
+    }));
+  }
+
+  async add({ seenAt, ...process }: ProcessRecord): Promise<void> {
+    await this.database.knex('processes').insert({ ...process, started_at: seenAt, seen_at: seenAt });
+  }
+
+  /** Says whether the process is still on record. */
+  async beat(id: string): Promise<boolean> {
+    const changed = await this.database
+      .knex('processes')
+      .where({ id })
+      .update({ beat: this.database.knex.raw('beat + 1'), seen_at: Date.now() });
+    return changed > 0;
+  }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    await this.database.knex('processes').whereIn('id', ids).del();
+  }
+}

@@ -1,0 +1,126 @@
+import 'reflect-metadata';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { InjectionToken } from 'tsyringe';
+import { SessionRegistry } from '#core/auth/session.js';
+import { Coordinator } from '#core/cluster/coordinator.js';
+import { Members } from '#core/cluster/members.js';
+import { ProcessRepository } from '#core/db/processes.js';
+import { UserRepository } from '#core/db/users.js';
+import { LiveRelay } from '#core/events/live-relay.js';
+import { createLogger } from '#core/log.js';
+import { until } from '../../conformance/outbox.js';
+import { openSession, startHub, type TestHub, type TestHubOptions } from '../../support/hub.js';
+import { type Service, startRedis } from '../../support/services.js';
+import { put } from '../vfs/support.js';
+
+let redis: Service;
+let prefixes = 0;
+test.before(async () => {
+  redis = await startRedis();
+});
+test.after.always(() => redis?.stop());
+
+const KEY = Buffer.alloc(32, 7).toString('base64');
+
+/** Two nodes on one database and one storage. The file of SQLite serves both: they are one process, which the hubs are not told. */
+async function twoNodes(t: ExecutionContext, options: TestHubOptions = {}): Promise<readonly [TestHub, TestHub]> {
+  const folder = await mkdtemp(join(tmpdir(), 'entrepot-nodes-'));
+  const keyPrefix = `nodes-${++prefixes}`;
+  const node = (name: string, users: TestHubOptions['users'] = {}) =>
+    startHub(t, {
+      ...options,
+      users,
+      storage: 'disk',
+      databaseFile: true,
+      values: {
+        ...options.values,
+        node: name,
+        database: { url: `sqlite:${folder}/hub.db` },
+        secrets: { key: KEY },
+        redis: { url: redis.url, keyPrefix },
+      },
+      configure: container => {
+        const settings = { node: name, shareable: true, joined: true, log: createLogger('silent') };
+        const coordinator = container.resolve(Coordinator as InjectionToken<Coordinator>);
+        container.registerInstance(Members, new Members(container.resolve(ProcessRepository), coordinator, settings));
+      },
+    });
+  const one = await node('one', options.users ?? { alice: {} });
+  const other = await node('other');
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  return [one, other];
+}
+
+const registry = ({ hub }: TestHub) => hub.get(SessionRegistry);
+
+test('the limit of a user holds for all nodes, whatever is tried at the same time', async t => {
+  const nodes = await twoNodes(t, { users: { alice: { maxSessions: 5 } } });
+  let most = 0;
+  let open = 0;
+  let opened = 0;
+  const attempt = async (i: number): Promise<void> => {
+    const session = await openSession(nodes[i % 2]!.hub, 'alice').catch(() => undefined);
+    if (!session) return;
+    opened++;
+    most = Math.max(most, ++open);
+    await new Promise(resolve => setTimeout(resolve, 3));
+    open--;
+    await session.end();
+  };
+  for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 20 }, (_, i) => attempt(i)));
+  t.is(most, 5);
+  t.true(opened >= 50);
+  await until(async () => (await registry(nodes[0]).list()).length === 0);
+});
+
+test('a user who is disabled on one node is out on the other within a second, and so is a session that is ended', async t => {
+  const [one, other] = await twoNodes(t, { users: { alice: {}, bob: {} } });
+  const [alice, bob] = [await openSession(other.hub, 'alice'), await openSession(other.hub, 'bob')];
+  const ended = (session: typeof alice) =>
+    new Promise<number>(resolve => session.signal.addEventListener('abort', () => resolve(performance.now())));
+  const ends = [ended(alice), ended(bob)];
+  await until(async () => (await registry(one).list()).length === 2);
+  const began = performance.now();
+  const users = one.hub.get(UserRepository);
+  const found = await users.findByUsername('alice');
+  await users.update(found!.id, { status: 'disabled' }, found!.version);
+  await registry(one).end(bob.info.id, 'Enough');
+  for (const end of ends) t.true((await end) - began < 1_000);
+  t.is(bob.signal.reason, 'Enough');
+  await t.throwsAsync(registry(one).end(bob.info.id, 'Again'), { code: 'not-found' });
+});
+
+test('what happens on one node is seen live on the other, while somebody looks', async t => {
+  const [one, other] = await twoNodes(t);
+  const seen: string[] = [];
+  const stop = one.hub
+    .get(LiveRelay)
+    .watch({ event: ({ type, source }) => void seen.push(`${type} ${source}`), delivery: () => undefined });
+  const files = await other.files('alice');
+  await until(async () => {
+    await put(files, '/f', 'x');
+    return seen.includes('upload.completed entrepot/other');
+  });
+  stop();
+  const before = seen.length;
+  await put(files, '/g', 'x');
+  t.is(seen.length, before);
+});
+
+test('an upload that was cut off on one node goes on at the other', async t => {
+  const [one, other] = await twoNodes(t);
+  const session = await openSession(one.hub, 'alice');
+  const begun = await session.files.open('/big', { write: true, create: true, truncate: true });
+  await begun.write(Buffer.from('0123456789'), 0);
+  await session.end('The client was lost');
+  const files = await other.files('alice');
+  await until(async () => (await files.stat('/big').catch(() => undefined)) !== undefined);
+  t.is((await files.stat('/big')).size, 10);
+  const goesOn = await files.open('/big', { write: true, create: true });
+  await goesOn.write(Buffer.from('abc'), 10);
+  await goesOn.close();
+  t.is((await files.stat('/big')).size, 13);
+});
