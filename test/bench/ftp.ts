@@ -7,9 +7,10 @@ import { Clients } from '../support/clients.js';
 import { succeeded } from '../support/file-client.js';
 import { curlLogin, type FtpAccount, quoted, runLftp } from '../support/ftp-clients.js';
 import { startFtpHub } from '../support/ftp-hub.js';
-import { tool } from '../support/tools.js';
+import { Proftpd } from '../support/proftpd.js';
+import { Lacking, tool } from '../support/tools.js';
 import { Vsftpd } from '../support/vsftpd.js';
-import { median, printTable, seconds } from './measures.js';
+import { cpuSeconds, median, printTable, seconds } from './measures.js';
 import { makeSource, SMALL_FILES, type Source } from './sftp-works.js';
 
 const TMPFS = '/dev/shm';
@@ -29,6 +30,7 @@ interface Peer {
   readonly account: Omit<FtpAccount, 'tls' | 'data'>;
   readonly remote: string;
   readonly folder: string;
+  readonly stop: () => Promise<unknown>;
 }
 
 /** Does it; what it gives compares what was moved, and is not measured. */
@@ -60,69 +62,97 @@ const WORKS: readonly Work[] = [
 ];
 
 /**
- * Compares vsftpd with the hub, in turn, with files and database on tmpfs, and prints medians and ratios (vsftpd's time by ours:
- * above 1 we are faster). Nothing else should run meanwhile. Leaves nothing behind.
+ * Compares vsftpd and ProFTPD with the hub, in turn, with files and database on tmpfs, and prints medians and ratios (the time of the
+ * faster one by ours: above 1 we are faster). Nothing else should run meanwhile. A server that this machine lacks is named and left
+ * out. Leaves nothing behind.
  */
 export async function benchFtp({ rounds, sizeMiB, only }: FtpBench): Promise<void> {
   const works = WORKS.filter(({ name }) => only.length === 0 || only.some(part => name.includes(part)));
   if (works.length === 0) throw new Error(`No such works. There are: ${WORKS.map(({ name }) => name).join('; ')}`);
   const clients = await Clients.create();
   const source = await makeSource(sizeMiB, TMPFS);
-  const vsftpd = await Vsftpd.start(TMPFS);
+  console.log(`${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`);
+  const others = await startOthers();
   const hub = await startFtpHub({}, { dataDirectory: await temporaryFolder('bench-hub', TMPFS) });
   await hub.addUser('bench', 'secret');
-  const theirs: Peer = {
-    name: 'vsftpd',
-    account: { port: vsftpd.port, user: 'anonymous', password: 'x' },
-    remote: 'up',
-    folder: vsftpd.folder,
-  };
   const ours: Peer = {
-    name: 'hub',
+    name: 'Entrepot',
     account: { port: hub.portOf('ftp'), user: 'bench', password: 'secret' },
     remote: 'up',
     folder: join(hub.files, 'bench/up'),
+    stop: () => hub.stop(),
   };
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}; not compared with ProFTPD, whose Debian package excludes vsftpd's`,
-  );
+  const peers = [...others, ours];
   const idleMiB = await hub.memoryMiB('VmHWM');
-  const times = new Map([theirs, ours].map(peer => [peer, new Map<string, number[]>()]));
+  const times = new Map(peers.map(peer => [peer, new Map<string, number[]>()]));
+  const cpu = new Map<string, number[]>();
   // The first round warms up, and does not count.
   for (let round = 0; round <= rounds; round++) {
-    for (const peer of round % 2 ? [ours, theirs] : [theirs, ours]) {
+    for (const peer of round % 2 ? peers.toReversed() : peers) {
       await mkdir(peer.folder, { recursive: true });
       for (const work of works) {
         await mkdir(source.back, { recursive: true });
+        const cpuBefore = await cpuSeconds(hub.pid);
         let compare: (() => Promise<unknown>) | undefined;
         const taken = await seconds(async () => {
           compare = await work.run(clients, peer, source);
         });
+        const cpuTaken = (await cpuSeconds(hub.pid)) - cpuBefore;
         await compare?.();
-        const of = times.get(peer)!;
-        if (round > 0) of.set(work.name, [...(of.get(work.name) ?? []), taken]);
+        if (round === 0) continue;
+        note(times.get(peer)!, work.name, taken);
+        if (peer === ours) note(cpu, work.name, cpuTaken);
       }
       await run(tool('find'), [peer.folder, source.back, '-mindepth', '1', '-delete']);
     }
   }
   const peakMiB = await hub.memoryMiB('VmHWM');
-  await hub.stop();
-  await vsftpd.stop();
+  for (const peer of peers) await peer.stop();
   console.log('');
   printTable([
-    ['work', 'vsftpd', 'Entrepot', 'ratio', 'wanted', ''],
-    ...works.map(work => row(work, times.get(theirs)!.get(work.name)!, times.get(ours)!.get(work.name)!, sizeMiB)),
-    ['growth of memory over all rounds', '', `${(peakMiB - idleMiB).toFixed(0)} MiB`, '', '', ''],
+    ['work', ...peers.map(({ name }) => name), 'ratio', 'wanted', '', 'our CPU'],
+    ...works.map(work => [
+      ...row(
+        work,
+        [...times.values()].map(of => of.get(work.name)!),
+        sizeMiB,
+      ),
+      `${median(cpu.get(work.name)!).toFixed(2)} s`,
+    ]),
+    ['growth of memory over all rounds', ...others.map(() => ''), `${(peakMiB - idleMiB).toFixed(0)} MiB`, '', '', '', ''],
   ]);
 }
 
-function row({ name, least, files }: Work, theirs: readonly number[], mine: readonly number[], sizeMiB: number): string[] {
+/** The servers to compare with, of those that this machine has. */
+async function startOthers(): Promise<readonly Peer[]> {
+  const peers: Peer[] = [];
+  for (const [name, Server] of Object.entries({ vsftpd: Vsftpd, ProFTPD: Proftpd })) {
+    try {
+      const { port, folder, stop } = await Server.start(TMPFS);
+      peers.push({ name, account: { port, user: 'anonymous', password: 'x' }, remote: 'up', folder, stop });
+    } catch (error) {
+      if (!(error instanceof Lacking)) throw error;
+      console.log(`Not compared with ${name}: ${error.message}`);
+    }
+  }
+  if (peers.length === 0) throw new Lacking('There is nothing to compare with: install vsftpd or ProFTPD');
+  return peers;
+}
+
+function note(values: Map<string, number[]>, name: string, value: number): void {
+  values.set(name, [...(values.get(name) ?? []), value]);
+}
+
+/** `times` are those of the others, then ours. */
+function row({ name, least, files }: Work, times: readonly (readonly number[])[], sizeMiB: number): string[] {
+  const mine = times.at(-1)!;
+  const theirs = times.slice(0, -1).toSorted((a, b) => median(a) - median(b))[0]!;
   const ratios = theirs.map((time, round) => time / mine[round]!);
   const ratio = median(theirs) / median(mine);
   const show = (values: readonly number[]) =>
     files ? `${((files * sizeMiB) / median(values)).toFixed(0)} MiB/s` : `${median(values).toFixed(2)} s`;
   const range = `${ratio.toFixed(2)} (${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)})`;
-  return [name, show(theirs), show(mine), range, `>= ${least}`, ratio >= least ? 'reached' : 'missed'];
+  return [name, ...times.map(show), range, `>= ${least}`, ratio >= least ? 'reached' : 'missed'];
 }
 
 function curl(clients: Clients, { account }: Peer, version: Version, words: (at: (path: string) => string) => readonly string[]) {

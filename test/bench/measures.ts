@@ -1,3 +1,8 @@
+import { readFile } from 'node:fs/promises';
+
+/** Ticks of /proc in a second: what Linux tells every program. */
+const TICKS = 100;
+
 /** The middle of the values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -25,4 +30,11 @@ export function printTable(rows: readonly (readonly string[])[]): void {
     console.log(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  '));
     if (index === 0) console.log(widths.map(width => '-'.repeat(width)).join('  '));
   }
+}
+
+/** Processor time that a process has used in all its threads. */
+export async function cpuSeconds(pid: number): Promise<number> {
+  // The name of the program, between parentheses, may hold spaces.
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /s, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }

@@ -67,7 +67,8 @@ export class Vsftpd {
   }
 }
 
-function answers(port: number): Promise<boolean> {
+/** Whether an FTP server greets at `port` of this machine. */
+export function answers(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const socket = connect({ host: '127.0.0.1', port });
     socket.once('data', () => resolve(true)).once('error', () => resolve(false));
