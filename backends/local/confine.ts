@@ -150,7 +150,7 @@ export class Confinement {
 
   /** Holds the entry at a place itself, which may be a link. */
   async pin(at: Place): Promise<Held> {
-    return LINUX ? heldDescriptor(await openDescriptor(at.path, HOLD_ENTRY)) : heldPath(at.path);
+    return LINUX ? heldDescriptor(await at.calls.open(at.path, HOLD_ENTRY)) : heldPath(at.path);
   }
 
   /** Keeps the directory at `path` held for good, so that entering it costs nothing from now on. */

@@ -39,6 +39,10 @@ export interface Calls {
   /** What is at `path`, through links; undefined when nothing is. */
   lookThrough(path: string): Promise<fs.BigIntStats | undefined>;
   rename(from: string, to: string): Promise<void>;
+  describe(fd: number): Promise<fs.BigIntStats>;
+  /** Of what is at `path`, through links; in seconds. */
+  setTimes(path: string, atime: number, mtime: number): Promise<void>;
+  setMode(path: string, mode: number): Promise<void>;
   read(fd: number, target: Uint8Array, position: number): Promise<number>;
   /** Writes all of `pieces` one after the other. */
   write(fd: number, pieces: readonly Uint8Array[], position: number): Promise<void>;
@@ -50,6 +54,9 @@ export const THREADED: Calls = {
   look: path => statEntry(path).catch(absent),
   lookThrough: path => statEntryFollowing(path).catch(absent),
   rename: renameEntry,
+  describe: statDescriptor,
+  setTimes: (path, atime, mtime) => new Promise((resolve, reject) => fs.utimes(path, atime, mtime, settle(resolve, reject))),
+  setMode: (path, mode) => new Promise((resolve, reject) => fs.chmod(path, mode, settle(resolve, reject))),
   read: readAt,
   write: (fd, pieces, position) => (pieces.length === 1 ? writeAt(fd, pieces[0]!, position) : writeAllAt(fd, pieces, position)),
 };
@@ -64,6 +71,9 @@ export const IMMEDIATE: Calls = {
   look: async path => fs.lstatSync(path, STATS),
   lookThrough: async path => fs.statSync(path, STATS),
   rename: async (from, to) => fs.renameSync(from, to),
+  describe: async fd => fs.fstatSync(fd, { bigint: true }),
+  setTimes: async (path, atime, mtime) => fs.utimesSync(path, atime, mtime),
+  setMode: async (path, mode) => fs.chmodSync(path, mode),
   read: async (fd, target, position) =>
     target.length > SMALL_BYTES ? readAt(fd, target, position) : fs.readSync(fd, target, 0, target.length, position),
   write: async (fd, pieces, position) => {

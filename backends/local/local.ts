@@ -349,7 +349,8 @@ async function openRegular(at: Place, flags: number): Promise<Regular> {
 }
 
 async function changeAttributes(at: Place, held: Held, { mtime, atime, mode, uid, gid, follow }: FileAttributes): Promise<void> {
-  const stats = await (held.fd >= 0 ? statDescriptor(held.fd) : statEntry(held.path));
+  const { calls } = at;
+  const stats = await (held.fd >= 0 ? calls.describe(held.fd) : statEntry(held.path));
   const type = describe('', stats)?.type;
   if (!type || (type === 'symlink' && follow !== false)) throw notFound();
   const wanted = { mtime, atime, uid, gid };
@@ -359,9 +360,9 @@ async function changeAttributes(at: Place, held: Held, { mtime, atime, mode, uid
     if (times) await fs.lutimes(at.path, ...times);
     return;
   }
-  if (mode !== undefined) await fs.chmod(held.path, mode & SETTABLE_MODE);
+  if (mode !== undefined) await calls.setMode(held.path, mode & SETTABLE_MODE);
   if (owner) await fs.chown(held.path, ...owner);
-  if (times) await fs.utimes(held.path, ...times);
+  if (times) await calls.setTimes(held.path, ...times);
 }
 
 function openBits({ read, write, create, exclusive, truncate }: OpenFlags): number {
