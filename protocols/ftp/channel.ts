@@ -4,6 +4,7 @@ import { type Certificates, HubError } from '#core/api.js';
 import { type DataPort, wasReset } from './data-port.js';
 import type { FtpOptions } from './options.js';
 import { handshake, RecordTap, secureSocket } from './secure.js';
+import type { SharedReads, Taker } from './shared-reads.js';
 
 /** How data connections are protected; absent where they go in plain text. */
 export interface Protection {
@@ -27,6 +28,7 @@ export class Channel {
     private readonly port: DataPort,
     private readonly protection: Protection | undefined,
     private readonly timeoutMs: number,
+    private readonly reads: SharedReads,
   ) {}
 
   /**
@@ -51,6 +53,22 @@ export class Channel {
   /** Throws what abort() was given. */
   throwIfAborted(): void {
     if (this.#aborted) throw this.#aborted;
+  }
+
+  /** Hands what the client sends to `take`, as it comes. Only when it was opened to receive. */
+  read(take: Taker): void {
+    this.reads.read(this.#stream!, take);
+  }
+
+  /** Stops reading, but for what was read already, until resume(). */
+  pause(): void {
+    if (this.#tap) this.#tap.holdReading();
+    else this.#socket?.pause();
+  }
+
+  resume(): void {
+    if (this.#tap) this.#tap.resumeReading();
+    else this.#socket?.resume();
   }
 
   /** Lets the client take what is on its way, and closes. */
@@ -82,7 +100,8 @@ export class Channel {
   }
 
   async #open(receives: boolean): Promise<Socket | TLSSocket> {
-    const socket = await this.port.connect();
+    const accepted = await this.port.connect();
+    const socket = receives ? this.reads.replace(accepted) : accepted;
     this.#socket = socket;
     if (this.#aborted) {
       socket.destroy();

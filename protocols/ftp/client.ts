@@ -16,6 +16,7 @@ import type { FtpOptions } from './options.js';
 import type { PassivePorts } from './passive.js';
 import type { BufferPool } from './pumps.js';
 import { Refusal, type Reply } from './replies.js';
+import type { SharedReads } from './shared-reads.js';
 
 /** What all clients of a server share. */
 export interface ServerContext {
@@ -23,6 +24,7 @@ export interface ServerContext {
   readonly login: LoginService;
   readonly log: Logger;
   readonly pool: BufferPool;
+  readonly reads: SharedReads;
   readonly ports: PassivePorts;
   /** Undefined when TLS is off. */
   readonly certificates: Certificates | undefined;
@@ -131,10 +133,10 @@ export class Client {
   /** Begins a transfer over the data connection that was agreed on. Throws as requirePort(). */
   beginTransfer(): Channel {
     this.requirePort();
-    const { certificates, options } = this.context;
+    const { certificates, options, reads } = this.context;
     const protection: Protection | undefined =
       this.isProtected && certificates ? { certificates, named: this.named, sessionReuse: options.sessionReuse } : undefined;
-    this.#channel = new Channel(this.#port!, protection, options.dataTimeout);
+    this.#channel = new Channel(this.#port!, protection, options.dataTimeout, reads);
     this.#port = undefined;
     return this.#channel;
   }

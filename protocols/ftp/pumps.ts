@@ -4,11 +4,13 @@ import { HubError, type Transfer, toHubError } from '#core/api.js';
 import { FromNetwork, ToNetwork } from './ascii.js';
 import type { Channel } from './channel.js';
 
-/** What is gathered before it is written: larger writes were no faster, smaller ones were slower. */
-const GATHERED_BYTES = 1024 * 1024;
+const BUFFER_BYTES = 256 * 1024;
+/** Buffers that are gathered before they are written: larger writes were no faster, smaller ones were slower. */
+const GATHERED_BUFFERS = 4;
 /** Received and not yet written, at which the client is not read. */
-const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
-const READ_BYTES = 256 * 1024;
+const MAX_UNWRITTEN_BUFFERS = 16;
+/** A chunk that is written where it lies, where that waits for nothing. */
+const LARGE_BYTES = 64 * 1024;
 const KEPT_BUFFERS = 16;
 
 /** Buffers for file contents, shared by all connections of a server, so that an idle one holds none. */
@@ -16,7 +18,7 @@ export class BufferPool {
   readonly #free: Buffer[] = [];
 
   take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
   }
 
   give(buffer: Buffer): void {
@@ -26,13 +28,18 @@ export class BufferPool {
 
 /** Takes an upload from its data connection. */
 export class Receiver {
-  #pieces: Buffer[] = [];
-  #gatheredBytes = 0;
-  #writingBytes = 0;
+  /** Received, and not yet handed on to be written; all but the last are full. */
+  #buffers: Buffer[] = [];
+  #lastBytes = 0;
+  #writing: readonly Buffer[] = [];
   #twoByteChunks = 0;
+  #isPaused = false;
+  #fail: (error: unknown) => void = () => undefined;
+  #hasEnded = false;
   readonly #ascii: FromNetwork | undefined;
 
   constructor(
+    private readonly pool: BufferPool,
     private readonly channel: Channel,
     private readonly transfer: Transfer,
     private position: number,
@@ -48,55 +55,105 @@ export class Receiver {
    */
   async receive(stream: Socket | TLSSocket): Promise<number> {
     await new Promise<void>((resolve, reject) => {
-      const fail = (error: unknown) => reject(error instanceof HubError ? error : lost(error));
-      stream.on('data', (chunk: Buffer) => this.#take(stream, chunk, fail));
+      this.#fail = error => {
+        if (!this.#hasEnded) reject(error instanceof HubError ? error : lost(error));
+        this.#hasEnded = true;
+      };
       const ended = () => {
-        if (this.channel.endedByClient(this.#twoByteChunks)) resolve();
-        else fail(new HubError('aborted', 'The data connection was cut'));
+        if (!this.channel.endedByClient(this.#twoByteChunks)) return this.#fail(new HubError('aborted', 'The data connection was cut'));
+        this.#hasEnded = true;
+        resolve();
       };
       stream.once('end', ended);
-      stream.once('error', fail);
-      stream.once('close', () => fail(undefined));
+      stream.once('error', this.#fail);
+      stream.once('close', () => this.#fail(undefined));
       // A client with nothing to send may have ended while its handshake was looked at.
       if (stream.readableEnded) ended();
-      else if (stream.destroyed) fail(undefined);
-      stream.resume();
+      else if (stream.destroyed) this.#fail(undefined);
+      else this.channel.read(chunk => this.#take(chunk));
     });
     const held = this.#ascii?.end();
     if (held?.length) this.#add(held);
-    void this.#write(stream, () => undefined);
+    void this.#write();
     return this.position;
   }
 
-  #take(stream: Socket | TLSSocket, chunk: Buffer, fail: (error: unknown) => void): void {
+  #take(chunk: Buffer): void {
+    if (this.#hasEnded) return;
     if (chunk.length === 2) this.#twoByteChunks++;
     this.#add(this.#ascii ? this.#ascii.convert(chunk) : chunk);
-    if (this.#gatheredBytes >= GATHERED_BYTES && this.#writingBytes === 0) void this.#write(stream, fail);
-    else if (this.#gatheredBytes + this.#writingBytes > MAX_UNWRITTEN_BYTES) stream.pause();
+    if (this.#writing.length === 0 && this.#isFull(GATHERED_BUFFERS)) void this.#write();
+    if (!this.#isPaused && this.#buffers.length + this.#writing.length > MAX_UNWRITTEN_BUFFERS) {
+      this.#isPaused = true;
+      this.channel.pause();
+    }
   }
 
-  #add(piece: Buffer): void {
-    this.#pieces.push(piece);
-    this.#gatheredBytes += piece.length;
+  /** Copies `chunk`, which is for the call only; where the storage waits for nothing, it is written at once. */
+  #add(chunk: Buffer): void {
+    if (chunk.length >= LARGE_BYTES && this.#isEmpty && this.#writesNow) {
+      this.#writeNow(chunk);
+      return;
+    }
+    for (let done = 0; done < chunk.length; ) {
+      if (this.#buffers.length === 0 || this.#lastBytes === BUFFER_BYTES) {
+        this.#buffers.push(this.pool.take());
+        this.#lastBytes = 0;
+      }
+      const copied = chunk.copy(this.#buffers.at(-1)!, this.#lastBytes, done);
+      done += copied;
+      this.#lastBytes += copied;
+      if (this.#isFull(1) && this.#writesNow) this.#writeNow(this.#buffers[0]!);
+    }
+  }
+
+  get #isEmpty(): boolean {
+    return this.#buffers.length === 0 || (this.#buffers.length === 1 && this.#lastBytes === 0);
+  }
+
+  #isFull(count: number): boolean {
+    return this.#buffers.length > count || (this.#buffers.length === count && this.#lastBytes === BUFFER_BYTES);
+  }
+
+  get #writesNow(): boolean {
+    return this.#writing.length === 0 && this.transfer.writesNow;
+  }
+
+  #writeNow(data: Buffer): void {
+    this.#lastBytes = 0;
+    const { position } = this;
+    this.position += data.length;
+    try {
+      this.transfer.writeNow([data], position);
+    } catch (error) {
+      this.#fail(toHubError(error));
+    }
   }
 
   /** Never rejects. */
-  async #write(stream: Socket | TLSSocket, fail: (error: unknown) => void): Promise<void> {
-    if (this.#gatheredBytes === 0) return;
-    const [pieces, bytes, position] = [this.#pieces, this.#gatheredBytes, this.position];
-    this.#pieces = [];
-    this.#gatheredBytes = 0;
-    this.#writingBytes += bytes;
-    this.position += bytes;
+  async #write(): Promise<void> {
+    const buffers = this.#buffers;
+    if (this.#isEmpty) return;
+    const pieces = [...buffers.slice(0, -1), buffers.at(-1)!.subarray(0, this.#lastBytes)];
+    const { position } = this;
+    this.position += (buffers.length - 1) * BUFFER_BYTES + this.#lastBytes;
+    this.#buffers = [];
+    this.#lastBytes = 0;
+    this.#writing = buffers;
     try {
       await this.transfer.writev(pieces, position);
     } catch (error) {
-      fail(toHubError(error));
+      this.#fail(toHubError(error));
       return;
     }
-    this.#writingBytes -= bytes;
-    if (stream.isPaused()) stream.resume();
-    if (this.#gatheredBytes >= GATHERED_BYTES && this.#writingBytes === 0) void this.#write(stream, fail);
+    for (const buffer of buffers) this.pool.give(buffer);
+    this.#writing = [];
+    if (this.#hasEnded) return;
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      this.channel.resume();
+    }
+    if (this.#isFull(GATHERED_BUFFERS)) void this.#write();
   }
 }
 
@@ -145,7 +202,7 @@ export class Sender {
   }
 
   #giveBack(chunk: Buffer): void {
-    this.pool.give(Buffer.from(chunk.buffer, 0, READ_BYTES));
+    this.pool.give(Buffer.from(chunk.buffer, 0, BUFFER_BYTES));
   }
 }
 

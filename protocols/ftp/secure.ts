@@ -67,12 +67,15 @@ export class RecordTap extends Duplex {
   #lastBytes = 0;
   #hiddenAlerts = 0;
   #ended = false;
+  #held = false;
 
   constructor(private readonly socket: Socket) {
     super({ readableHighWaterMark: BUFFERED_BYTES });
     socket.on('data', (chunk: Buffer) => {
       this.#count(chunk);
-      if (!this.push(chunk)) socket.pause();
+      // TLS takes it within the call while it reads; what waits for that must not lie in a buffer that is read into again.
+      const taken = this.readableFlowing === true && this.readableLength === 0;
+      if (!this.push(taken ? chunk : Buffer.from(chunk))) socket.pause();
     });
     // A client that does not wait for our side of TLS resets the connection after its last byte: what came before counts.
     socket.on('error', () => undefined);
@@ -87,8 +90,19 @@ export class RecordTap extends Duplex {
     return this.#lastBytes === HIDDEN_ALERT_BYTES && this.#hiddenAlerts > twoByteChunks;
   }
 
-  override _read(): void {
+  /** Stops reading, but for what was read already, until resumeReading(). */
+  holdReading(): void {
+    this.#held = true;
+    this.socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#held = false;
     this.socket.resume();
+  }
+
+  override _read(): void {
+    if (!this.#held) this.socket.resume();
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {

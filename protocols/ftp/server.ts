@@ -5,6 +5,7 @@ import type { Connection, ConnectionContext } from './connection.js';
 import type { FtpOptions, PortRange } from './options.js';
 import { PassivePorts } from './passive.js';
 import { BufferPool } from './pumps.js';
+import { SharedReads } from './shared-reads.js';
 
 const EVERY_ADDRESS = '::';
 const EVERY_IPV4_ADDRESS = '0.0.0.0';
@@ -64,6 +65,7 @@ export class FtpServer implements ProtocolServer {
       login,
       log,
       pool: new BufferPool(),
+      reads: new SharedReads(),
       ports: new PassivePorts({ ...passive, ports: sliceOf(passive.ports, worker) }, proxy),
       certificates: tls === 'off' ? undefined : certificates,
       closed: connection => this.#closed(connection),

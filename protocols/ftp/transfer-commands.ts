@@ -106,7 +106,7 @@ async function receive(
       client,
       true,
       async (stream, channel) => {
-        const end = await new Receiver(channel, transfer, position, client.ascii).receive(stream);
+        const end = await new Receiver(client.context.pool, channel, transfer, position, client.ascii).receive(stream);
         // A client that is killed ends both connections at once: of the other one we hear in the same turn of the loop.
         if (!channel.isSecure) await setImmediate();
         channel.throwIfAborted();
