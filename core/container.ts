@@ -53,6 +53,7 @@ import { ExpiryWarnings } from './expiry-warnings.js';
 import { ExtensionRegistry } from './extensions/registry.js';
 import { Guards } from './guards.js';
 import type { Logger } from './log.js';
+import { Metrics } from './metrics.js';
 import { Outbound } from './outbound.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
@@ -90,6 +91,7 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
   container.registerInstance(CONFIG, config);
   container.registerInstance(Database, database);
   container.registerInstance(Secrets, secrets);
+  container.registerInstance(Metrics, new Metrics());
 
   container.registerInstance(Coordinator as InjectionToken<Coordinator>, coordinator);
   once(EventQueue as InjectionToken<EventQueue>, c => eventQueue(c, config));
@@ -200,7 +202,8 @@ function takeOver(c: DependencyContainer, log: Logger): TakeOver {
 
 function eventSettings(c: DependencyContainer, config: Config, log: Logger): EventSettings {
   const { retry, record, keep, concurrency } = config.events;
-  return new EventSettings({ node: config.node, process: c.resolve(Members).id, record, retryMs: retry, keepMs: keep, concurrency, log });
+  const [process, metrics] = [c.resolve(Members).id, c.resolve(Metrics)];
+  return new EventSettings({ node: config.node, process, record, retryMs: retry, keepMs: keep, concurrency, log, metrics });
 }
 
 function eventQueue(c: DependencyContainer, config: Config): EventQueue {

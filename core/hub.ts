@@ -1,5 +1,6 @@
 import { access, chmod, constants, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DependencyContainer, InjectionToken } from 'tsyringe';
 import { Defence } from './auth/defence.js';
 import { LoginService } from './auth/login.js';
@@ -20,6 +21,7 @@ import { StorageRepository } from './db/storages.js';
 import { HubError } from './errors.js';
 import { EventBus } from './events/bus.js';
 import { Dispatcher } from './events/dispatcher.js';
+import { countEvents } from './events/event-metrics.js';
 import { LiveRelay } from './events/live-relay.js';
 import { EventQueue } from './events/queue.js';
 import { RuleLoader } from './events/rule-loader.js';
@@ -28,6 +30,7 @@ import { ExpiryWarnings } from './expiry-warnings.js';
 import { ExtensionRegistry } from './extensions/registry.js';
 import { randomToken } from './ids.js';
 import { createLogger, type Logger } from './log.js';
+import { Metrics } from './metrics.js';
 import { Outbound } from './outbound.js';
 import type { HostKeyRing, ListenAddress, ProtocolServer } from './protocol.js';
 import { ProxyProtocol } from './proxy-protocol.js';
@@ -75,6 +78,8 @@ export class Hub {
   /** Names the database. */
   #id = '';
   #started = false;
+  #stopping = false;
+  #stopCounting: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
 
   private constructor(
@@ -151,6 +156,8 @@ export class Hub {
   /** Settles what the last run left, starts deliveries and listens. Throws HubError with one clear sentence; the hub is then stopped. */
   async start(): Promise<void> {
     this.#started = true;
+    const protocols = this.protocols.map(({ type }) => type.name);
+    this.#stopCounting = countEvents(this.get(EventBus as InjectionToken<EventBus>), this.get(Metrics), protocols);
     try {
       await this.#makeOwner();
       await this.get(TakeOver).start(this.#id);
@@ -173,8 +180,17 @@ export class Hub {
     }
   }
 
-  /** Stops accepting, lets transfers finish until `signal` aborts (the configured grace unless given), and closes everything. May be repeated. */
-  stop(signal: AbortSignal = AbortSignal.timeout(this.config.shutdown.grace)): Promise<void> {
+  /** Whether new clients should come: false as soon as the hub is told to stop. */
+  get isReady(): boolean {
+    return !this.#stopping;
+  }
+
+  /**
+   * Is not ready from now on, and after the configured delay stops accepting, lets transfers finish until `signal` aborts (for the
+   * configured grace unless given), and closes everything. May be repeated.
+   */
+  stop(signal?: AbortSignal): Promise<void> {
+    this.#stopping = true;
     this.#stopped ??= this.#stop(signal);
     return this.#stopped;
   }
@@ -238,7 +254,13 @@ export class Hub {
     });
   }
 
-  async #stop(signal: AbortSignal): Promise<void> {
+  async #stop(given: AbortSignal | undefined): Promise<void> {
+    const { readinessDelay, grace } = this.config.shutdown;
+    // Those who watch /readyz send their clients elsewhere meanwhile.
+    if (this.#servers.length > 0 && readinessDelay > 0 && !given?.aborted)
+      await sleep(readinessDelay, undefined, given && { signal: given }).catch(() => undefined);
+    const signal = given ?? AbortSignal.timeout(grace);
+    this.#stopCounting?.();
     await this.#quietly('listeners', Promise.all(this.#servers.map(server => server.stop(signal))));
     await this.#quietly('certificates', this.get(Certificates).stop());
     await this.#quietly('sessions', this.get(SessionRegistry).endAll(STOP_REASON));

@@ -9,12 +9,15 @@ import { Setup } from '#core/auth/setup.js';
 import type { Configuration } from '#core/configuration.js';
 import { AddressRuleRepository } from '#core/db/address-rules.js';
 import { ApiKeyRepository } from '#core/db/api-keys.js';
+import { Database } from '#core/db/database.js';
 import { IdempotencyRepository } from '#core/db/idempotency.js';
 import { IdentityRepository } from '#core/db/identities.js';
+import { type OpenCount, openDeliveries } from '#core/db/open-deliveries.js';
 import { SettingsRepository } from '#core/db/settings.js';
 import { EventBus } from '#core/events/bus.js';
 import { LiveRelay } from '#core/events/live-relay.js';
 import { HUB } from '#core/hub.js';
+import { Metrics } from '#core/metrics.js';
 import { servicesOf } from '#core/operations/hub-services.js';
 import type { OperationServices } from '#core/operations/services.js';
 import type { WebOptions } from './options.js';
@@ -28,6 +31,10 @@ export interface WebServices {
   readonly configuration: Configuration;
   readonly bus: EventBus;
   readonly live: LiveRelay;
+  readonly metrics: Metrics;
+  readonly openDeliveries: () => Promise<readonly OpenCount[]>;
+  /** Whether new clients should come. */
+  readonly isReady: () => boolean;
   readonly setup: Setup;
   readonly adminLogin: AdminLogin;
   readonly sessionRegistry: SessionRegistry;
@@ -52,6 +59,9 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     configuration: hub.configuration,
     bus: context.resolve(EventBus as InjectionToken<EventBus>),
     live: context.resolve(LiveRelay),
+    metrics: context.resolve(Metrics),
+    openDeliveries: () => openDeliveries(context.resolve(Database)),
+    isReady: () => hub.isReady,
     setup: context.resolve(Setup),
     adminLogin: context.resolve(AdminLogin),
     sessionRegistry: context.resolve(SessionRegistry),

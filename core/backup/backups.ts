@@ -46,8 +46,8 @@ export interface KeptBackup {
   readonly modifiedAt: string;
 }
 
-/** Rows that are of no use to another run of the hub: logins of browsers, which might have ended since, and answers kept for a repeat. */
-const PASSING: ReadonlySet<string> = new Set(['web_sessions', 'idempotent_answers']);
+/** Rows that are of no use to another run of the hub: logins of browsers, which might have ended since, answers kept for a repeat, and who is alive. */
+const PASSING: ReadonlySet<string> = new Set(['web_sessions', 'idempotent_answers', 'processes']);
 /** In the order of time. */
 const NAME = /^entrepot-\d{8}T\d{9}Z\.jsonl\.gz$/;
 const UNFINISHED = /^entrepot-\d{8}T\d{9}Z\.jsonl\.gz\.unfinished$/;

@@ -18,12 +18,14 @@ import { wantsColour } from './output.js';
 import { addPortableCommand } from './portable.js';
 import { addSessionCommands } from './sessions.js';
 import { addStartCommand, DEFAULT_DATA_DIRECTORY } from './start.js';
+import { addStatusCommand } from './status.js';
 import { addStorageCommands } from './storages.js';
 import { addUserCommands } from './users.js';
 import { addWebhookCommands } from './webhooks.js';
 
 const COMMANDS: readonly AddCommands[] = [
   addStartCommand,
+  addStatusCommand,
   addPortableCommand,
   addUserCommands,
   addAdminCommands,

@@ -241,6 +241,9 @@ export const configSchema = z.strictObject({
     .prefault({}),
   shutdown: z
     .strictObject({
+      readinessDelay: durationOrOff('off').describe(
+        'How long the hub goes on accepting after the signal to stop, while /readyz says that it is not ready: as long as a load balancer takes to notice',
+      ),
       grace: duration('30s').describe('How long transfers may go on after the signal to stop; a second signal ends at once'),
     })
     .prefault({}),

@@ -44,15 +44,23 @@ export class Dispatcher {
     const timing = () => ({ startedAt, durationMs: performance.now() - clock });
     try {
       const receipt = await within(this.#task(definition, delivery), signal);
+      this.#count(delivery, 'succeeded', timing().durationMs);
       await this.#record(delivery, { ...timing(), succeeded: true, ...describeReceipt(receipt) });
     } catch (error) {
       if (signal.aborted) return this.#giveBack(delivery);
+      this.#count(delivery, 'failed', timing().durationMs);
       const retryAt = this.#retryAt(delivery, error);
       const failure = describeFailure(error);
       await this.#record(delivery, { ...timing(), succeeded: false, ...failure, retryAt });
       this.#log(delivery, definition, failure.summary, retryAt);
       if (error instanceof PermanentFailure && error.disable) await this.#disable(definition);
     }
+  }
+
+  #count({ target }: ClaimedDelivery, result: 'succeeded' | 'failed', durationMs: number): void {
+    const kind = this.rules.kindOf(target);
+    this.settings.metrics.count('entrepot_delivery_attempts_total', { kind, result });
+    this.settings.metrics.observe('entrepot_delivery_duration_seconds', { kind }, durationMs / 1_000);
   }
 
   #task(definition: TargetDefinition | undefined, delivery: ClaimedDelivery): Task {

@@ -43,7 +43,7 @@ export class OutboxEventBus extends EventBus {
   async publish<T extends EventType>(type: T, data: EventTypes[T], trx?: Knex.Transaction): Promise<void> {
     const { event, targets, recorded } = this.#make(type, data);
     if (recorded && trx) await this.events.record(this.#record(event, targets), trx);
-    else if (recorded) await this.#recordWithSettled(this.#record(event, targets));
+    else if (recorded) await this.#timed(this.#recordWithSettled(this.#record(event, targets)));
     if (trx) void trx.executionPromise.then(() => this.#announce(event, targets.length > 0)).catch(() => undefined);
     else this.#announce(event, targets.length > 0);
   }
@@ -51,7 +51,7 @@ export class OutboxEventBus extends EventBus {
   async prepare<T extends EventType>(type: T, data: EventTypes[T], proof: OperationProof): Promise<PendingEvent> {
     const { event, targets, recorded } = this.#make(type, data);
     if (!recorded) return { settle: () => this.#announce(event, false), drop: async () => undefined };
-    await this.#recordWithSettled(this.#record(event, targets, { ...proof, owner: this.settings.process }));
+    await this.#timed(this.#recordWithSettled(this.#record(event, targets, { ...proof, owner: this.settings.process })));
     return {
       settle: () => this.#settle({ event, wanted: targets.length > 0 }),
       drop: () => this.events.drop([event.id]),
@@ -77,6 +77,12 @@ export class OutboxEventBus extends EventBus {
     }
     clearTimeout(this.#settleTimer);
     this.#settleTimer = undefined;
+  }
+
+  async #timed(work: Promise<void>): Promise<void> {
+    const began = performance.now();
+    await work;
+    this.settings.metrics.observe('entrepot_event_publish_seconds', {}, (performance.now() - began) / 1_000);
   }
 
   #make<T extends EventType>(type: T, data: EventTypes[T]) {

@@ -92,6 +92,12 @@ export class RuleTable {
     return this.#definitions.get(target);
   }
 
+  /** What a target is, for figures: the type of its action such as 'webhook', 'handler', or 'gone'. */
+  kindOf(target: string): string {
+    const definition = this.find(target);
+    return definition?.kind === 'action' ? definition.action.type : (definition?.kind ?? 'gone');
+  }
+
   /** Whether deliveries to `target` wait: its rule is there and disabled. */
   isPaused(target: string): boolean {
     const definition = this.#definitions.get(target);

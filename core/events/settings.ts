@@ -1,5 +1,6 @@
 import { randomToken } from '../ids.js';
 import type { Logger } from '../log.js';
+import { Metrics } from '../metrics.js';
 import { DEFAULT_DELAYS_MS } from './retry.js';
 
 /** How events are recorded and delivered; one instance a hub, made from the configuration. */
@@ -19,11 +20,14 @@ export class EventSettings {
   /** How long a claim holds unless it is renewed, which happens three times in that time. */
   readonly leaseMs: number;
   readonly log: Logger;
+  /** Where times and tries are counted. */
+  readonly metrics: Metrics;
 
   constructor(settings: Partial<EventSettings> & Pick<EventSettings, 'node' | 'log'>) {
     this.node = settings.node;
     this.log = settings.log;
     this.process = settings.process ?? randomToken(6);
+    this.metrics = settings.metrics ?? new Metrics();
     this.record = settings.record ?? ['*'];
     this.retryMs = settings.retryMs ?? DEFAULT_DELAYS_MS;
     this.keepMs = settings.keepMs ?? 30 * 86_400_000;

@@ -17,6 +17,12 @@ interface TransferEvent extends FileEvent {
   readonly durationMs: number;
 }
 
+interface Failure {
+  readonly reason: string;
+  /** What kind of failure, where it was one of the storage: 'unavailable', 'quota-exceeded'. */
+  readonly code?: string;
+}
+
 /**
  * Every event type and its data. Names are `<noun>.<past participle>`: an event is a fact.
  * An extension adds its own types by declaration merging.
@@ -27,9 +33,9 @@ export interface EventTypes {
   'session.ended': { readonly session: SessionInfo; readonly reason: string };
   'upload.completed': TransferEvent & { readonly replaced: boolean };
   /** `resumable`: what was received is kept, and the user may go on with it. */
-  'upload.failed': TransferEvent & { readonly reason: string; readonly resumable?: boolean };
+  'upload.failed': TransferEvent & Failure & { readonly resumable?: boolean };
   'download.completed': TransferEvent;
-  'download.failed': TransferEvent & { readonly reason: string };
+  'download.failed': TransferEvent & Failure;
   'file.deleted': FileEvent & { readonly size: number };
   /** `targetStoragePath`: where the target is in the storage. */
   'file.renamed': FileEvent & { readonly target: string; readonly targetStoragePath?: string; readonly replaced: boolean };

@@ -45,6 +45,7 @@ export function servicesOf(hub: Hub): OperationServices {
     coordinator: hub.get(Coordinator as InjectionToken<Coordinator>),
     passwords: hub.get(Passwords),
     backups: hub.get(Backups),
+    isReady: () => hub.isReady,
     hostKeys: hub.hostKeys,
     certificates: hub.get(Certificates),
     bans: hub.get(Defence),

@@ -27,12 +27,13 @@ export const hubOperations = {
     return make();
   }),
 
-  'hub.status': operation(z.strictObject({}), async ({ dataDirectory, listeners, config, sessions }) => ({
+  'hub.status': operation(z.strictObject({}), async ({ dataDirectory, listeners, config, sessions, isReady }) => ({
     version: HUB_VERSION,
     pid: process.pid,
     node: config.node,
     dataDirectory,
     listeners,
+    ready: isReady(),
     sessions: (await sessions.list()).length,
     uptimeMs: Math.round(process.uptime() * 1_000),
   })),

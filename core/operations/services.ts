@@ -59,7 +59,11 @@ export interface OperationServices {
   readonly hostKeys: HostKeyRing | undefined;
   /** Those of the TLS listeners; read and watched only while the hub serves. */
   readonly certificates: Certificates;
-  readonly backups: { create(file?: string): Promise<BackupReport>; list(): Promise<readonly KeptBackup[]> };
+  readonly backups: {
+    create(file?: string): Promise<BackupReport>;
+    list(): Promise<readonly KeptBackup[]>;
+    lastAt(): Promise<number | undefined>;
+  };
   /** Those who are turned away; lift() throws 'not-found'. */
   readonly bans: { list(): Promise<readonly Ban[]>; lift(subject: string): Promise<readonly Ban[]> };
   readonly sessions: { list(): Promise<readonly SessionSnapshot[]>; end(id: string, reason: string): Promise<unknown> };
@@ -69,6 +73,8 @@ export interface OperationServices {
   readonly reports: ReadonlyMap<string, () => Promise<unknown>>;
   /** The protocols that extensions brought. */
   readonly protocols: readonly string[];
+  /** False as soon as the hub is told to stop. */
+  readonly isReady: () => boolean;
   /** Where clients connect now; empty while nothing serves. */
   readonly listeners: readonly Listener[];
 }

@@ -343,15 +343,10 @@ export class Transfer {
   }
 
   #facts(size: number, bytes: number) {
-    return {
-      path: this.path,
-      session: this.scope.info,
-      storage: this.location.storage,
-      storagePath: this.location.storagePath,
-      size,
-      bytes,
-      durationMs: Math.round(performance.now() - this.#startedAt),
-    };
+    const { storage, storagePath } = this.location;
+    const where = { path: this.path, session: this.scope.info, storage, storagePath };
+    const durationMs = Math.round(performance.now() - this.#startedAt);
+    return { ...where, size, bytes, durationMs, ...(this.#failure && { code: this.#failure.code }) };
   }
 
   #leave(): void {

@@ -34,6 +34,13 @@ test('gives metrics on the machine itself, and elsewhere with a key of an admin'
   t.regex(text, /^entrepot_transfer_bytes_total\{protocol="web",direction="upload",result="completed"\} 5$/m);
   t.regex(text, /^entrepot_build_info\{version="[\d.]+"\} 1$/m);
   t.regex(text, /^process_resident_memory_bytes \d/m);
+  t.regex(text, /^entrepot_logins_total\{protocol="web",result="succeeded"\} 1$/m);
+  t.regex(text, /^entrepot_logins_total\{protocol="sftp",result="failed"\} 0$/m);
+  t.regex(text, /^entrepot_transfers_total\{protocol="web",direction="upload",result="completed"\} 1$/m);
+  t.regex(text, /^entrepot_event_publish_seconds_count [1-9]/m);
+  t.regex(text, /^entrepot_database_up 1$/m);
+  t.regex(text, /^entrepot_backup_last_success_timestamp_seconds 0$/m);
+  t.is(text.match(/^# TYPE entrepot_deliveries /gm)?.length, 1);
   const behind = await startWeb(t, { users: { alice: { password: 'pw' } }, web: { trustedProxies: ['127.0.0.1'] } });
   const away = { 'x-forwarded-for': '192.0.2.1' };
   const get = async (headers: Record<string, string>) =>

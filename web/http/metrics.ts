@@ -1,27 +1,31 @@
 import type { Request, Server } from '@hapi/hapi';
-import type { Registry } from 'prom-client';
 import { addressWithin, HUB_VERSION, HubError } from '#core/api.js';
-import { DELIVERY_STATES } from '#core/db/delivery-states.js';
-import type { HubEvent } from '#core/events/types.js';
+import type { OpenCount } from '#core/db/open-deliveries.js';
+import { Metrics } from '#core/metrics.js';
 import { authenticate } from '../auth/authenticate.js';
 import type { WebServices } from '../services.js';
 import { clientOf } from './client.js';
 
 const LOOPBACK = ['127.0.0.0/8', '::1'];
+const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const OPEN_STATES = ['waiting', 'running', 'dead'] as const;
 
-/** /metrics for Prometheus: for whoever asks on the machine itself, and with a key of an admin. Loaded with the first request. */
+/** /metrics for Prometheus: for whoever asks on the machine itself, and with a key of an admin. METRICS.md tells what is in it. */
 export function addMetrics(server: Server, services: WebServices): void {
-  let registry: Promise<Registry> | undefined;
+  let process: Promise<() => Promise<string>> | undefined;
   server.route({
     method: 'GET',
     path: `${services.options.basePath}metrics`,
     handler: async (request, h) => {
       await requireReader(request, services);
-      registry ??= buildRegistry(services);
-      const ready = await registry;
+      // Loaded with the first request.
+      process ??= processMetrics();
+      const current = new Metrics();
+      current.add(services.metrics.snapshot());
+      await Promise.all([measureDatabase(current, services), measureHub(current, services)]);
       return h
-        .response(await ready.metrics())
-        .type(ready.contentType)
+        .response(current.render() + (await (await process)()))
+        .type(CONTENT_TYPE)
         .header('cache-control', 'no-store');
     },
   });
@@ -34,59 +38,56 @@ async function requireReader(request: Request, services: WebServices): Promise<v
   throw new HubError('authentication-failed', 'Send a key of an admin');
 }
 
-async function buildRegistry(services: WebServices): Promise<Registry> {
-  const { Counter, collectDefaultMetrics, Gauge, Registry } = await import('prom-client');
+/** Memory, processor, event loop and descriptors of this process. */
+async function processMetrics(): Promise<() => Promise<string>> {
+  const { collectDefaultMetrics, Registry } = await import('prom-client');
   const registry = new Registry();
-  const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const { operations, bus } = services;
-  new Gauge({ name: 'entrepot_build_info', help: 'Always 1', labelNames: ['version'], registers }).set({ version: HUB_VERSION }, 1);
-  new Gauge({
-    name: 'entrepot_sessions_active',
-    help: 'Sessions of users that are open',
-    labelNames: ['protocol'],
-    registers,
-    async collect() {
-      this.reset();
-      for (const protocol of operations.protocols) this.set({ protocol }, 0);
-      for (const { protocol } of await operations.sessions.list()) this.inc({ protocol });
-    },
-  });
-  new Gauge({
-    name: 'entrepot_deliveries',
-    help: 'Deliveries on record, by state',
-    labelNames: ['state'],
-    registers,
-    async collect() {
-      for (const state of DELIVERY_STATES) this.set({ state }, 0);
-      for (const { state, count } of await operations.deliveries.counts()) this.inc({ state }, count);
-    },
-  });
-  new Gauge({
-    name: 'entrepot_bans_active',
-    help: 'Addresses and users that are turned away',
-    registers,
-    async collect() {
-      this.set((await operations.bans.list()).length);
-    },
-  });
-  const events = new Counter({ name: 'entrepot_events_total', help: 'Events since the first look', labelNames: ['type'], registers });
-  const bytes = new Counter({
-    name: 'entrepot_transfer_bytes_total',
-    help: 'Bytes of transfers that have ended',
-    labelNames: ['protocol', 'direction', 'result'],
-    registers,
-  });
-  bus.listen('*', event => {
-    events.inc({ type: event.type });
-    const transfer = transferOf(event);
-    if (transfer) bytes.inc({ protocol: transfer.protocol, direction: transfer.direction, result: transfer.result }, transfer.bytes);
-  });
-  return registry;
+  return () => registry.metrics();
 }
 
-function transferOf({ type, data }: HubEvent) {
-  const [direction, result] = type.split('.');
-  if ((direction !== 'upload' && direction !== 'download') || !('session' in data) || !('bytes' in data)) return undefined;
-  return { direction, result: result!, protocol: data.session.protocol, bytes: data.bytes };
+/** What the database knows; left out while it does not answer, which is told as well. */
+async function measureDatabase(metrics: Metrics, { operations, openDeliveries }: WebServices): Promise<void> {
+  const began = performance.now();
+  try {
+    await operations.admins.isEmpty();
+    metrics.set('entrepot_database_probe_seconds', {}, (performance.now() - began) / 1_000);
+    const [open, bans, backedUpAt] = await Promise.all([openDeliveries(), operations.bans.list(), operations.backups.lastAt()]);
+    measureDeliveries(metrics, open, target => operations.ruleTable.kindOf(target));
+    metrics.set('entrepot_bans_active', {}, bans.length);
+    metrics.set('entrepot_backup_last_success_timestamp_seconds', {}, (backedUpAt ?? 0) / 1_000);
+    metrics.set('entrepot_database_up', {}, 1);
+  } catch {
+    metrics.set('entrepot_database_up', {}, 0);
+  }
+}
+
+function measureDeliveries(metrics: Metrics, open: readonly OpenCount[], kindOf: (target: string) => string): void {
+  const now = Date.now();
+  const due = open.filter(({ state }) => state === 'waiting');
+  for (const kind of new Set(open.map(({ target }) => kindOf(target))))
+    for (const state of OPEN_STATES) metrics.count('entrepot_deliveries', { kind, state }, 0);
+  for (const { target, state, count } of open) metrics.count('entrepot_deliveries', { kind: kindOf(target), state }, count);
+  const oldest = Math.min(now, ...due.flatMap(({ dueAt }) => dueAt ?? []));
+  metrics.set(
+    'entrepot_deliveries_due',
+    {},
+    due.reduce((sum, one) => sum + one.due, 0),
+  );
+  metrics.set('entrepot_deliveries_oldest_due_seconds', {}, (now - oldest) / 1_000);
+}
+
+async function measureHub(metrics: Metrics, { operations }: WebServices): Promise<void> {
+  metrics.set('entrepot_build_info', { version: HUB_VERSION }, 1);
+  for (const { names, notAfter } of operations.certificates.list())
+    metrics.set('entrepot_certificate_not_after_timestamp_seconds', { certificate: names[0] ?? '' }, notAfter.getTime() / 1_000);
+  for (const protocol of operations.protocols) {
+    metrics.count('entrepot_sessions_active', { protocol }, 0);
+    for (const direction of ['upload', 'download']) metrics.count('entrepot_transfers_active', { protocol, direction }, 0);
+  }
+  const sessions = await operations.sessions.list().catch(() => []);
+  for (const { protocol, transfers } of sessions) {
+    metrics.count('entrepot_sessions_active', { protocol });
+    for (const { direction } of transfers) metrics.count('entrepot_transfers_active', { protocol, direction });
+  }
 }

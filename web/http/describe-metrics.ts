@@ -1,0 +1,27 @@
+import { METRICS } from '#core/metrics.js';
+
+/** METRICS.md: the table of all metrics. */
+export function describeMetrics(): string {
+  const rows = Object.entries(METRICS).map(
+    ([name, { type, labels, scope, help }]) => `| \`${name}\` | ${type} | ${labels.join(', ')} | ${scope} | ${help} |`,
+  );
+  return [
+    '# Metrics',
+    '',
+    '`/metrics` of the web server, in the text format of Prometheus: for whoever asks on the machine itself, and elsewhere with an API key',
+    'of the scope `metrics`. Made by `npm run docs`.',
+    '',
+    'Scope `process`: of the process that was asked, so add them up over all nodes. Scope `hub`: every node tells the same, so take the',
+    'largest. A label has a few hundred values at most; what comes beyond is counted as `other`.',
+    '',
+    '| Name | Type | Labels | Scope | What it tells |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+    'Beside them are the usual ones of a Node process (`process_…`, `nodejs_…`): memory, processor, event loop, open descriptors.',
+    'A Grafana dashboard and alert rules made of them are in [`.deploy`](../.deploy/README.md).',
+    '',
+  ].join('\n');
+}
+
+if (process.argv[1]?.endsWith('describe-metrics.js')) process.stdout.write(describeMetrics());
