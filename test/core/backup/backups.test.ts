@@ -72,7 +72,7 @@ test('brings back every record, the host keys and the certificate that the hub m
   const { hub, file, backups, hostKeys } = await backedUp(t);
   await mkdir(join(hub.dataDirectory, 'tls'), { recursive: true });
   await writeFile(join(hub.dataDirectory, 'tls', 'self-signed.pem'), 'made by the hub');
-  const before = { ...(await contents(hub.hub.get(Database))), processes: [] };
+  const before: Readonly<Record<string, readonly string[]>> = { ...(await contents(hub.hub.get(Database))), processes: [] };
   const report = await backups.create(file);
   t.is((await stat(file)).mode & 0o777, 0o600);
   t.is((await stat(file)).size, report.bytes);
