@@ -88,7 +88,7 @@ export class Hub {
     readonly dataDirectory: string,
     readonly log: Logger,
     private readonly container: DependencyContainer,
-    private readonly protocols: readonly ConfiguredProtocol[],
+    readonly protocols: readonly ConfiguredProtocol[],
   ) {}
 
   /** Reads the configuration, loads the extensions, opens the database and brings it up to date; listens nowhere. Throws HubError with one clear sentence. */

@@ -16,6 +16,7 @@ import { type OpenCount, openDeliveries } from '#core/db/open-deliveries.js';
 import { SettingsRepository } from '#core/db/settings.js';
 import { EventBus } from '#core/events/bus.js';
 import { LiveRelay } from '#core/events/live-relay.js';
+import { ExtensionRegistry } from '#core/extensions/registry.js';
 import { HUB } from '#core/hub.js';
 import { Metrics } from '#core/metrics.js';
 import { servicesOf } from '#core/operations/hub-services.js';
@@ -29,6 +30,7 @@ export interface WebServices {
   readonly login: LoginService;
   readonly operations: OperationServices;
   readonly configuration: Configuration;
+  readonly extensions: Pick<ExtensionRegistry, 'contributions'>;
   readonly bus: EventBus;
   readonly live: LiveRelay;
   readonly metrics: Metrics;
@@ -57,6 +59,7 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     login: context.login,
     operations: servicesOf(hub),
     configuration: hub.configuration,
+    extensions: context.resolve(ExtensionRegistry),
     bus: context.resolve(EventBus as InjectionToken<EventBus>),
     live: context.resolve(LiveRelay),
     metrics: context.resolve(Metrics),

@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { bytes } from '../printable.js';
 import { withHub } from './connection.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { surroundings, withExamples } from './group.js';
-import { bytes, lasting } from './output.js';
+import { lasting } from './output.js';
 
 /** Adds `entrepot backup` and `entrepot restore`. */
 export function addBackupCommands(program: Command, context: CliContext): void {

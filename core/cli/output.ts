@@ -102,15 +102,6 @@ export function lasting(ms: number): string {
   return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
 }
 
-/** '512 B', '1.5 MiB'. */
-export function bytes(size: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = size;
-  let unit = 0;
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
-
 /** Whether to use colours: on a terminal, unless NO_COLOR is set (no-color.org). */
 export function wantsColour({ env, output }: CliContext): boolean {
   return output.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import { bytes } from '../printable.js';
 import { withHub } from './connection.js';
 import type { CliContext } from './context.js';
 import { surroundings, withExamples } from './group.js';
-import { bytes, lasting } from './output.js';
+import { lasting } from './output.js';
 
 /** One file of the hooks folder, as the extension that runs hooks reports it. */
 type HookRow = Readonly<Record<string, unknown>>;

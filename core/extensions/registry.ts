@@ -32,7 +32,8 @@ export type StartTask = () => Promise<(() => Promise<void>) | void>;
 
 /** Hands extensions the one door, and keeps what has no other home: protocols, start tasks, reports. */
 export class ExtensionRegistry {
-  readonly #names = new Set<string>();
+  /** What each extension registered, by its name: 'protocol sftp', 'storage local', 'action webhook'. */
+  readonly contributions = new Map<string, readonly string[]>();
   readonly protocols = new Map<string, ProtocolType>();
   readonly startTasks: StartTask[] = [];
   readonly reports = new Map<string, () => Promise<unknown>>();
@@ -42,11 +43,12 @@ export class ExtensionRegistry {
   /** Calls the extension's register(). Throws 'invalid-request' with a sentence that names the package when it throws, or when a name is taken. */
   add(loaded: LoadedExtension, options: unknown): void {
     const { key, extension } = loaded;
-    if (this.#names.has(extension.name))
+    if (this.contributions.has(extension.name))
       throw refusal(key, `is named '${extension.name}', and an extension of that name is already loaded`);
-    this.#names.add(extension.name);
+    const added: string[] = [];
+    this.contributions.set(extension.name, added);
     try {
-      const result: unknown = extension.register(this.#host(extension.name), options);
+      const result: unknown = extension.register(this.#host(extension.name, added), options);
       if (result instanceof Promise) {
         result.catch(() => undefined);
         throw new HubError('invalid-request', 'register() is asynchronous; what has to wait belongs into onStart()');
@@ -56,24 +58,35 @@ export class ExtensionRegistry {
     }
   }
 
-  #host(name: string): ExtensionHost {
+  #host(name: string, added: string[]): ExtensionHost {
     const { storages, actions, rules, guards, authenticators, schedule, outbound, dataDirectory } = this.parts;
+    /** Notes it once it is in. */
+    const note = <T>(what: string, done: T): T => {
+      added.push(what);
+      return done;
+    };
     return {
       log: this.parts.log.child({ component: name }),
       dataDirectory,
       outbound,
       localPath: async (storage, storagePath) => (await storages.backend(storage)).localPath?.(storagePath),
-      backend: <O>(type: BackendType<O>) => storages.kind(type as BackendType),
-      protocol: <O>(type: ProtocolType<O>) => this.#protocol(type as ProtocolType),
-      authenticator: (authenticator: Authenticator) => authenticators.register(authenticator),
-      action: <O>(type: ActionType<O>) => actions.register(type as ActionType),
+      backend: <O>(type: BackendType<O>) => note(`storage ${type.name}`, storages.kind(type as BackendType)),
+      protocol: <O>(type: ProtocolType<O>) => note(`protocol ${type.name}`, this.#protocol(type as ProtocolType)),
+      authenticator: (authenticator: Authenticator) => note(`authenticator ${authenticator.name}`, authenticators.register(authenticator)),
+      action: <O>(type: ActionType<O>) => note(`action ${type.name}`, actions.register(type as ActionType)),
       on: <T extends EventType>(types: T | readonly T[], handler: string, handle: EventHandler<T>) =>
-        rules.handler(`${name}/${handler}`, Array.isArray(types) ? types : [types as T], handle as EventHandler<EventType>),
-      guard: <A extends GuardedActionName>(action: A, guard: Guard<A>) => guards.register(action, guard),
-      rules: (source: string) => (list: readonly Rule[]) => rules.setRules(source, list),
-      every: (intervalMs, task, run) => schedule.every(intervalMs, `${name}/${task}`, run),
+        note(
+          `handler ${handler}`,
+          rules.handler(`${name}/${handler}`, Array.isArray(types) ? types : [types as T], handle as EventHandler<EventType>),
+        ),
+      guard: <A extends GuardedActionName>(action: A, guard: Guard<A>) => note(`guard ${action}`, guards.register(action, guard)),
+      rules: (source: string) => {
+        added.push(`rules ${source}`);
+        return (list: readonly Rule[]) => rules.setRules(source, list);
+      },
+      every: (intervalMs, task, run) => note(`task ${task}`, schedule.every(intervalMs, `${name}/${task}`, run)),
       onStart: start => void this.startTasks.push(start),
-      report: (report, make) => this.#report(report, make),
+      report: (report, make) => note(`report ${report}`, this.#report(report, make)),
     };
   }
 

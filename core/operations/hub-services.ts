@@ -53,6 +53,7 @@ export function servicesOf(hub: Hub): OperationServices {
     outbound: hub.get(Outbound),
     reports: hub.reports,
     protocols: [...hub.get(ExtensionRegistry).protocols.keys()],
+    configuredProtocols: hub.protocols.map(({ type, options }) => ({ name: type.name, options })),
     listeners: hub.listeners,
   };
 }

@@ -5,6 +5,7 @@ import { adminOperations } from './admins.js';
 import { backupOperations } from './backups.js';
 import { banOperations } from './bans.js';
 import { certificateOperations } from './certificates.js';
+import { doctorOperations } from './doctor.js';
 import { deliveryOperations, eventOperations } from './events.js';
 import { hostKeyOperations } from './host-keys.js';
 import { hubOperations } from './hub.js';
@@ -25,6 +26,7 @@ export const OPERATIONS = {
   ...deliveryOperations,
   ...replayOperations,
   ...hubOperations,
+  ...doctorOperations,
   ...backupOperations,
   ...banOperations,
   ...hostKeyOperations,

@@ -75,6 +75,8 @@ export interface OperationServices {
   readonly protocols: readonly string[];
   /** False as soon as the hub is told to stop. */
   readonly isReady: () => boolean;
+  /** The protocols that the hub is to serve, with their sections of the configuration. */
+  readonly configuredProtocols: readonly { readonly name: string; readonly options: unknown }[];
   /** Where clients connect now; empty while nothing serves. */
   readonly listeners: readonly Listener[];
 }

@@ -1,7 +1,8 @@
 import test from 'ava';
-import { bytes, lasting, renderBox, renderTable } from '#core/cli/output.js';
+import { lasting, renderBox, renderTable } from '#core/cli/output.js';
 import { clientCommand, renderSummary } from '#core/cli/summary.js';
 import { futureTime, listsByPath, pastTime } from '#core/cli/values.js';
+import { bytes } from '#core/printable.js';
 
 test('a table escapes what could move the cursor, and aligns wide characters', t => {
   const rows = [{ name: 'a\x1b[2J\nb\u202e' }, { name: '漢字' }];

@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { z } from '#core/api.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import { Answer, defineRoute, type Route } from '../http/route.js';
@@ -43,6 +44,10 @@ export const hubRoutes: readonly Route[] = [
         sessions: z.int(),
         users: z.int(),
         deadDeliveries: z.int(),
+        disk: z
+          .object({ freeBytes: z.number(), totalBytes: z.number() })
+          .optional()
+          .describe('Of the data directory; absent where it cannot be told'),
         listeners: z.array(listenerSchema),
       })
       .meta({ id: 'Status' }),
@@ -51,6 +56,7 @@ export const hubRoutes: readonly Route[] = [
       const { users, deliveries } = services.operations;
       return {
         ...status,
+        disk: await diskOf(status.dataDirectory),
         nodeVersion: process.version,
         listeners: status.listeners.map(({ fingerprints, ...rest }) => ({
           ...rest,
@@ -60,6 +66,20 @@ export const hubRoutes: readonly Route[] = [
         deadDeliveries: (await deliveries.page({ state: 'dead' }, undefined, 1)).total,
       };
     },
+  }),
+
+  defineRoute({
+    id: 'doctor.run',
+    method: 'GET',
+    path: '/doctor',
+    summary: 'Look at everything that can keep the hub from working, as `entrepot doctor` does',
+    access: 'admin',
+    response: z
+      .object({
+        items: z.array(z.object({ check: z.string(), result: z.enum(['ok', 'warn', 'fail']), detail: z.string() }).meta({ id: 'Finding' })),
+      })
+      .meta({ id: 'Findings' }),
+    handle: async ({ services }) => ({ items: [...(await OPERATIONS['doctor.run'].run(services.operations, { machine: true }))] }),
   }),
 
   defineRoute({
@@ -99,7 +119,16 @@ export const hubRoutes: readonly Route[] = [
     access: 'viewer',
     response: z
       .object({
-        items: z.array(z.object({ name: z.string(), api: z.string() }).meta({ id: 'ExtensionInfo' })),
+        items: z.array(
+          z
+            .object({
+              name: z.string(),
+              key: z.string().describe('The package or path, as the configuration names it'),
+              api: z.string().describe('The range of the extension API that it was written for'),
+              registered: z.array(z.string()).describe("'protocol sftp', 'storage local', 'action webhook'"),
+            })
+            .meta({ id: 'ExtensionInfo' }),
+        ),
         protocols: z.array(z.string()),
         storageKinds: z.array(z.string()),
         actions: z.array(z.string()),
@@ -107,7 +136,12 @@ export const hubRoutes: readonly Route[] = [
       })
       .meta({ id: 'Extensions' }),
     handle: async ({ services }) => ({
-      items: services.configuration.extensions.map(({ loaded }) => ({ name: loaded.key, api: loaded.extension.api })),
+      items: services.configuration.extensions.map(({ loaded: { key, extension } }) => ({
+        name: extension.name,
+        key,
+        api: extension.api,
+        registered: [...(services.extensions.contributions.get(extension.name) ?? [])],
+      })),
       protocols: [...services.operations.protocols],
       storageKinds: services.operations.storageRegistry.kinds().map(({ name }) => name),
       actions: services.operations.actions.list().map(({ name }) => name),
@@ -154,6 +188,12 @@ export const hubRoutes: readonly Route[] = [
     },
   }),
 ];
+
+/** Free means free for the hub, not for root. */
+async function diskOf(directory: string) {
+  const found = await statfs(directory).catch(() => undefined);
+  return found && { freeBytes: found.bavail * found.bsize, totalBytes: found.blocks * found.bsize };
+}
 
 function branding(kept: unknown): z.output<typeof brandingSchema> {
   return brandingSchema.catch(NO_BRANDING).parse(kept);

@@ -55,6 +55,8 @@ interface Declaration {
   /** What is not JSON: a body that the handler reads itself, or an answer that it writes. */
   readonly rawBody?: string;
   readonly rawResponse?: string;
+  /** Of a stream: the data of its messages by their names, for the document and the client's types. */
+  readonly messages?: z.ZodType;
   /** Whether If-Match is looked at. */
   readonly versioned?: boolean;
   /** Failures beyond those that every route has. */

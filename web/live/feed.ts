@@ -6,8 +6,13 @@ import type { SessionSnapshot } from '#core/session-info.js';
 import { deliveryView } from '../api/events.js';
 import type { Caller } from '../auth/caller.js';
 import type { WebServices } from '../services.js';
+import { type Rates, Throughput } from './throughput.js';
+import { TrafficHistory } from './traffic-history.js';
 
-const SESSIONS_MS = 1_000;
+/** A change of the sessions is seen well within a second; looking takes a tenth of the time at most, however many there are. */
+const LOOK_MS = 300;
+const LOOK_SHARE = 10;
+const HISTORY_MS = 5_000;
 const BEAT_MS = 15_000;
 /** What a browser that does not read may have waiting before it is dropped. */
 const MAX_WAITING_BYTES = 4 * 1_048_576;
@@ -30,8 +35,14 @@ export class LiveFeed {
   readonly #listeners = new Set<Listener>();
   #stop: (() => void) | undefined;
   #lastSessions = '';
+  #lastRates: Rates = { upload: 0, download: 0 };
+  readonly #throughput = new Throughput();
+  /** What was moved within the last day. */
+  readonly traffic: TrafficHistory;
 
-  constructor(private readonly services: WebServices) {}
+  constructor(private readonly services: WebServices) {
+    this.traffic = new TrafficHistory(services.operations.events);
+  }
 
   /** A stream of server-sent events, after the one of `lastId` where that is given. */
   async listen(caller: Caller, lastId: string | undefined, check: () => Promise<boolean>): Promise<PassThrough> {
@@ -55,18 +66,21 @@ export class LiveFeed {
   #start(): () => void {
     const { live, log } = this.services;
     const warn = (error: unknown) => log.warn({ err: error }, 'live updates could not be sent');
-    const stop = live.watch({
-      event: event => {
-        for (const listener of this.#listeners) this.#offer(listener, event);
-      },
-      delivery: ({ id }) => void this.#sendDelivery(id).catch(warn),
-    });
-    const sessions = setInterval(() => void this.#look().catch(warn), SESSIONS_MS);
-    const beat = setInterval(() => void this.#beat().catch(warn), BEAT_MS);
+    this.#throughput.reset();
+    const stops = [
+      live.watch({
+        event: event => {
+          this.#throughput.ended(event);
+          for (const listener of this.#listeners) this.#offer(listener, event);
+        },
+        delivery: ({ id }) => void this.#sendDelivery(id).catch(warn),
+      }),
+      repeat(LOOK_MS, () => this.#look().catch(warn)),
+      repeat(HISTORY_MS, () => this.#sendTraffic().catch(warn)),
+      repeat(BEAT_MS, () => this.#beat().catch(warn)),
+    ];
     return () => {
-      stop();
-      clearInterval(sessions);
-      clearInterval(beat);
+      for (const stop of stops) stop();
     };
   }
 
@@ -96,7 +110,7 @@ export class LiveFeed {
   }
 
   async #sendDelivery(id: string): Promise<void> {
-    const wanted = [...this.#listeners].filter(({ caller }) => caller.kind === 'admin');
+    const wanted = this.#administrators();
     if (wanted.length === 0) return;
     const delivery = await this.services.operations.deliveries.find(id);
     if (delivery) for (const listener of wanted) this.#send(listener, 'delivery', deliveryView(delivery));
@@ -104,10 +118,30 @@ export class LiveFeed {
 
   async #look(): Promise<void> {
     const sessions = await this.#sessions();
+    this.#sendRates(this.#throughput.look(sessions));
     const text = JSON.stringify(sessions.map(({ lastActivity: _, ...shown }) => shown));
     if (text === this.#lastSessions) return;
     this.#lastSessions = text;
     await this.#sendSessions(sessions, [...this.#listeners]);
+  }
+
+  /** To administrators, and only what differs from the last. */
+  #sendRates(rates: Rates | undefined): void {
+    if (!rates || (rates.upload === this.#lastRates.upload && rates.download === this.#lastRates.download)) return;
+    this.#lastRates = rates;
+    for (const listener of this.#administrators()) this.#send(listener, 'throughput', rates);
+  }
+
+  async #sendTraffic(): Promise<void> {
+    if (this.#administrators().length === 0) return;
+    const before = this.traffic.revision;
+    await this.traffic.update();
+    const bins = this.traffic.bins(before);
+    if (bins.length > 0) for (const listener of this.#administrators()) this.#send(listener, 'traffic', { bins });
+  }
+
+  #administrators(): readonly Listener[] {
+    return [...this.#listeners].filter(({ caller }) => caller.kind === 'admin');
   }
 
   #sessions(): Promise<readonly SessionSnapshot[]> {
@@ -141,6 +175,22 @@ export class LiveFeed {
 /** Admins see every event, users those of their own files and logins. */
 function maySee(caller: Caller, event: HubEvent): boolean {
   return caller.kind === 'admin' || (event.type !== 'admin.acted' && factsOf(event.data).user === caller.account.username);
+}
+
+/** Runs `work` again and again, with `ms` between, or longer where it takes long itself; gives what ends that. */
+function repeat(ms: number, work: () => Promise<void>): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let ended = false;
+  const run = async () => {
+    const began = performance.now();
+    await work();
+    if (!ended) timer = setTimeout(() => void run(), Math.max(ms, LOOK_SHARE * (performance.now() - began)));
+  };
+  timer = setTimeout(() => void run(), ms);
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+  };
 }
 
 const feeds = new WeakMap<WebServices, LiveFeed>();

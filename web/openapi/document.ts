@@ -113,9 +113,12 @@ function bodyOf({ body, rawBody }: Route, schemas: SharedSchemas): Pick<Operatio
   return { requestBody: { required: true, content: { 'application/json': { schema: schemas.add(body, 'input') } } } };
 }
 
-function successOf({ response, rawResponse, status, versioned }: Route, schemas: SharedSchemas) {
+function successOf({ response, rawResponse, messages, status, versioned }: Route, schemas: SharedSchemas) {
   const headers = versioned && response ? { headers: { ETag: { schema: { type: 'string' } } } } : {};
-  if (rawResponse !== undefined) return { [status ?? 200]: { description: 'Done', content: { [rawResponse]: {} } } };
+  if (rawResponse !== undefined) {
+    const media = messages ? { 'x-messages': schemas.add(messages, 'output') } : {};
+    return { [status ?? 200]: { description: 'Done', content: { [rawResponse]: media } } };
+  }
   if (!response) return { 204: { description: 'Done' } };
   const content = { 'application/json': { schema: schemas.add(response, 'output') } };
   return { [status ?? 200]: { description: 'Done', content, ...headers } };

@@ -785,6 +785,11 @@ export interface Status {
   sessions: number;
   users: number;
   deadDeliveries: number;
+  /** Of the data directory; absent where it cannot be told */
+  disk?: {
+    freeBytes: number;
+    totalBytes: number;
+  };
   listeners: Listener[];
 }
 
@@ -795,6 +800,16 @@ export interface Listener {
   tls: boolean;
   url?: string;
   fingerprints?: string[];
+}
+
+export interface Findings {
+  items: Finding[];
+}
+
+export interface Finding {
+  check: string;
+  result: 'ok' | 'warn' | 'fail';
+  detail: string;
 }
 
 export interface ConfigOptions {
@@ -822,7 +837,12 @@ export interface Extensions {
 
 export interface ExtensionInfo {
   name: string;
+  /** The package or path, as the configuration names it */
+  key: string;
+  /** The range of the extension API that it was written for */
   api: string;
+  /** 'protocol sftp', 'storage local', 'action webhook' */
+  registered: string[];
 }
 
 export interface Branding {
@@ -894,6 +914,46 @@ export interface HostKey {
 export interface HostKeyCreate {
   /** 'ed25519', 'ecdsa' or 'rsa' */
   kind: string;
+}
+
+export interface LiveMessages {
+  /** The stream is open */
+  ready: Record<string, unknown>;
+  /** Something happened; its id is that of the message */
+  event: Event;
+  /** A delivery has changed */
+  delivery: Delivery;
+  /** The sessions that are open now, those that transfer first; 200 at most */
+  sessions: {
+    items: HubSession[];
+    total: number;
+  };
+  /** Bytes a second, whenever that changes; to administrators */
+  throughput: {
+    upload: number;
+    download: number;
+  };
+  /** Bins of GET /traffic that have changed; to administrators */
+  traffic: {
+    bins: TrafficBin[];
+  };
+  /** Too much was missed: read everything anew */
+  reset: Record<string, unknown>;
+}
+
+export interface TrafficBin {
+  /** Milliseconds since 1970 */
+  at: number;
+  uploadBytes: number;
+  downloadBytes: number;
+}
+
+export interface Traffic {
+  /** Length of a bin */
+  binMs: number;
+  bins: TrafficBin[];
+  /** False while the records are still being read */
+  complete: boolean;
 }
 
 /** What each operation takes and gives. `query` and `body` are undefined where there is none. */
@@ -1458,6 +1518,13 @@ export interface Operations {
     body: undefined;
     response: Status;
   };
+  /** Look at everything that can keep the hub from working, as `entrepot doctor` does. */
+  'doctor.run': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Findings;
+  };
   /** Every option of the configuration, with where its value comes from; secrets are hidden. */
   'hub.config': {
     params: undefined;
@@ -1542,6 +1609,13 @@ export interface Operations {
     body: undefined;
     response: Response;
   };
+  /** What was uploaded and downloaded within the last 24 hours. */
+  'traffic.show': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Traffic;
+  };
 }
 /** Method and path, below /api/v1, of each operation. */
 export const OPERATIONS = {
@@ -1625,6 +1699,7 @@ export const OPERATIONS = {
   'address-rules.add': ['POST', '/address-rules'],
   'address-rules.remove': ['DELETE', '/address-rules/{id}'],
   'hub.status': ['GET', '/status'],
+  'doctor.run': ['GET', '/doctor'],
   'hub.config': ['GET', '/config'],
   'reports.show': ['GET', '/reports/{name}'],
   'extensions.list': ['GET', '/extensions'],
@@ -1637,4 +1712,5 @@ export const OPERATIONS = {
   'hostkeys.rotate': ['POST', '/host-keys/{kind}/rotate'],
   'hostkeys.remove': ['DELETE', '/host-keys/{fingerprint}'],
   'live.listen': ['GET', '/live'],
+  'traffic.show': ['GET', '/traffic'],
 } as const satisfies Record<keyof Operations, readonly [string, string]>;
