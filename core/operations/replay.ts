@@ -8,6 +8,8 @@ import type { OperationServices } from './services.js';
 import { checkUrl, testEvent } from './webhooks.js';
 
 const BATCH = 500;
+/** Those of one moment share a commit. */
+const AT_ONCE = 50;
 /** The most events or deliveries that one call makes due. */
 export const MAX_REPLAYED = 10_000;
 const TRY_LIMIT_MS = 20_000;
@@ -47,11 +49,12 @@ export const replayOperations = {
       let last: HubEvent | undefined;
       for (let after = ''; events < MAX_REPLAYED; ) {
         const batch = await services.events.after(after, { ...filter, until }, BATCH);
-        for (const event of batch) {
-          const wanted = targets(event);
-          if (wanted.length === 0) continue;
-          events++;
-          deliveries += dryRun ? wanted.length : await services.deliveries.replay(event.id, wanted);
+        const wanted = batch.map(event => ({ id: event.id, targets: targets(event) })).filter(({ targets }) => targets.length > 0);
+        events += wanted.length;
+        for (let index = 0; index < wanted.length; index += AT_ONCE) {
+          const some = wanted.slice(index, index + AT_ONCE);
+          const made = some.map(({ id, targets }) => (dryRun ? targets.length : services.deliveries.replay(id, targets)));
+          deliveries += (await Promise.all(made)).reduce((sum, count) => sum + count, 0);
         }
         last = batch.at(-1);
         if (!last || batch.length < BATCH) break;

@@ -51,8 +51,11 @@ export async function smallFilesWith(
 }
 
 /** How long CLOSE takes to acknowledge a 4 KiB upload on a real disk, in milliseconds, one client, 500 uploads. */
-export async function acknowledgements(durability: 'disk' | 'process'): Promise<{ readonly p50: number; readonly p99: number }> {
-  const hub = await HubProcess.start({ env: { ENTREPOT_DURABILITY: durability } });
+export async function acknowledgements(
+  durability: 'disk' | 'process',
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly p50: number; readonly p99: number }> {
+  const hub = await HubProcess.start({ env: { ...env, ENTREPOT_DURABILITY: durability } });
   await hub.addUser('bench', 'secret');
   const client = await RawSftp.connect({ port: hub.port, user: 'bench', password: 'secret' });
   const times: number[] = [];
