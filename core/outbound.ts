@@ -70,21 +70,25 @@ export class Outbound {
   async request(url: string, request: OutboundRequest): Promise<OutboundResponse> {
     const target = parseUrl(url);
     const limitMs = request.timeoutMs ?? this.timeoutMs;
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), limitMs);
+    const ending = new AbortController();
+    const end = (): void => ending.abort();
+    const timer = setTimeout(end, limitMs);
     const stopped = [this.#closed.signal, ...(request.signal ? [request.signal] : [])];
-    const signal = AbortSignal.any([limit.signal, ...stopped]);
+    // Not AbortSignal.any(): a signal that lives long keeps a trace of every one that was combined with it.
+    for (const signal of stopped) signal.addEventListener('abort', end, { once: true });
+    if (stopped.some(({ aborted }) => aborted)) end();
     try {
-      return await orAborted(signal, () => this.#send(target, request, signal));
+      return await orAborted(ending.signal, () => this.#send(target, request, ending.signal));
     } catch (error) {
       if (error instanceof HubError) throw error;
       if (stopped.some(({ aborted }) => aborted))
         throw new HubError('aborted', `The request to ${target.host} was ended`, { cause: error });
-      if (limit.signal.aborted)
+      if (ending.signal.aborted)
         throw new HubError('unavailable', `No whole answer from ${target.host} within ${limitMs / 1000} s`, { cause: error });
       throw toFailure(error, target.host);
     } finally {
       clearTimeout(timer);
+      for (const signal of stopped) signal.removeEventListener('abort', end);
     }
   }
 

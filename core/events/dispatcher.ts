@@ -144,8 +144,10 @@ async function within(task: Task, signal: AbortSignal): Promise<unknown> {
   const limit = new AbortController();
   const either = AbortSignal.any([signal, limit.signal]);
   let timer: NodeJS.Timeout | undefined;
+  let end = (): void => {};
   const ended = new Promise<never>((_, reject) => {
-    either.addEventListener('abort', () => reject(either.reason), { once: true });
+    end = () => reject(either.reason);
+    either.addEventListener('abort', end, { once: true });
     const late = (): void => limit.abort(new DeliveryFailure(`No answer within ${task.timeoutMs / 1_000} s`));
     if (Number.isFinite(task.timeoutMs)) timer = setTimeout(late, task.timeoutMs);
   });
@@ -157,6 +159,8 @@ async function within(task: Task, signal: AbortSignal): Promise<unknown> {
     throw limit.signal.aborted ? limit.signal.reason : error;
   } finally {
     clearTimeout(timer);
+    // Node keeps a combined signal for as long as somebody listens to it.
+    either.removeEventListener('abort', end);
   }
 }
 

@@ -125,13 +125,17 @@ async function within<T>(limitMs: number, signal: AbortSignal, work: (limited: A
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(new Late()), limitMs);
   const limited = AbortSignal.any([limit.signal, signal]);
+  let end = (): void => {};
+  const ended = new Promise<never>((_, reject) => {
+    end = () => reject(limited.reason);
+    limited.addEventListener('abort', end, { once: true });
+  });
   try {
-    return await Promise.race([
-      work(limited),
-      new Promise<never>((_, reject) => limited.addEventListener('abort', () => reject(limited.reason), { once: true })),
-    ]);
+    return await Promise.race([work(limited), ended]);
   } finally {
     clearTimeout(timer);
+    // Node keeps a combined signal for as long as somebody listens to it.
+    limited.removeEventListener('abort', end);
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { temporaryFolder } from '../support/children.js';
 import type { Clients } from '../support/clients.js';
 import { HubProcess } from '../support/hub-process.js';
@@ -56,8 +57,10 @@ export async function acknowledgements(
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly p50: number; readonly p99: number }> {
   const hub = await HubProcess.start({ env: { ...env, ENTREPOT_DURABILITY: durability } });
-  await hub.addUser('bench', 'secret');
-  const client = await RawSftp.connect({ port: hub.port, user: 'bench', password: 'secret' });
+  // The database may outlive the hub.
+  const user = `bench-${randomInt(2 ** 32)}`;
+  await hub.addUser(user, 'secret');
+  const client = await RawSftp.connect({ port: hub.port, user, password: 'secret' });
   const times: number[] = [];
   await client.request(FXP.MKDIR, string('/ack'), NO_ATTRS);
   for (let index = 0; index < 500; index += 1) {

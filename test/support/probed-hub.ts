@@ -23,27 +23,31 @@ export class ProbedHub {
 
   /** Starts it with these settings; with `leaky`, as a control, it keeps everything of every connection. */
   static async start(env: Readonly<Record<string, string>> = {}, leaky = false): Promise<ProbedHub> {
-    const file = join(await temporaryFolder('probe'), 'memory.json');
-    const hub = await HubProcess.start({
-      env: {
-        ...env,
-        NODE_OPTIONS: `--import=${PROBE}`,
-        MEMORY_PROBE_FILE: file,
-        ...(leaky ? { MEMORY_PROBE_KEEP: 'yes' } : {}),
-      },
-    });
-    return new ProbedHub(hub, file);
+    const file = await probeFile();
+    const more = leaky ? { MEMORY_PROBE_KEEP: 'yes' } : {};
+    return new ProbedHub(await HubProcess.start({ env: { ...env, ...probeEnvironment(file), ...more } }), file);
   }
 
-  async memory(): Promise<CollectedMemory> {
-    const { rss, heapUsed, external } = await this.#ask();
-    return { usedMiB: (heapUsed + external) / 2 ** 20, residentMiB: rss / 2 ** 20 };
+  memory(): Promise<CollectedMemory> {
+    return collectedMemory(this.hub, this.file);
   }
+}
 
-  async #ask(): Promise<{ readonly rss: number; readonly heapUsed: number; readonly external: number }> {
-    await rm(this.file, { force: true });
-    this.hub.child.kill('SIGUSR2');
-    const text = await until('the hub tells its memory', () => readFile(this.file, 'utf8').catch(() => undefined));
-    return JSON.parse(text) as { rss: number; heapUsed: number; external: number };
-  }
+/** A file for the probe of a hub to write to. */
+export async function probeFile(): Promise<string> {
+  return join(await temporaryFolder('probe'), 'memory.json');
+}
+
+/** What a hub is started with so that collectedMemory() can ask it. */
+export function probeEnvironment(file: string): Readonly<Record<string, string>> {
+  return { NODE_OPTIONS: `--import=${PROBE}`, MEMORY_PROBE_FILE: file };
+}
+
+/** Collects the garbage of a hub that was started with probeEnvironment(file), and gives what is left. */
+export async function collectedMemory(hub: HubProcess, file: string): Promise<CollectedMemory> {
+  await rm(file, { force: true });
+  hub.child.kill('SIGUSR2');
+  const text = await until('the hub tells its memory', () => readFile(file, 'utf8').catch(() => undefined));
+  const { rss, heapUsed, external } = JSON.parse(text) as { rss: number; heapUsed: number; external: number };
+  return { usedMiB: (heapUsed + external) / 2 ** 20, residentMiB: rss / 2 ** 20 };
 }
