@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { copyFile, statfs } from 'node:fs/promises';
+import { copyFile, opendir, statfs } from 'node:fs/promises';
 import { HubError, toHubError } from '#core/api.js';
 
 // Raw descriptors and callbacks, because a FileHandle costs more at each call than a small file can afford.
@@ -38,6 +38,10 @@ export interface Calls {
   look(path: string): Promise<fs.BigIntStats | undefined>;
   /** What is at `path`, through links; undefined when nothing is. */
   lookThrough(path: string): Promise<fs.BigIntStats | undefined>;
+  /** The same as look() for each of `paths`. */
+  lookAll(paths: readonly string[]): Promise<readonly (fs.BigIntStats | undefined)[]>;
+  /** The names in the directory at `path`, as bytes, up to `count` at a time. */
+  names(path: string, count: number): AsyncIterable<readonly Uint8Array[]>;
   rename(from: string, to: string): Promise<void>;
   describe(fd: number): Promise<fs.BigIntStats>;
   /** Of what is at `path`, through links; in seconds. */
@@ -53,6 +57,8 @@ export const THREADED: Calls = {
   open: openDescriptor,
   look: path => statEntry(path).catch(absent),
   lookThrough: path => statEntryFollowing(path).catch(absent),
+  lookAll: paths => Promise.all(paths.map(path => statEntry(path).catch(absent))),
+  names: namesThreaded,
   rename: renameEntry,
   describe: statDescriptor,
   setTimes: (path, atime, mtime) => new Promise((resolve, reject) => fs.utimes(path, atime, mtime, settle(resolve, reject))),
@@ -70,6 +76,8 @@ export const IMMEDIATE: Calls = {
   open: async (path, flags, mode = 0) => fs.openSync(path, flags, mode),
   look: async path => fs.lstatSync(path, STATS),
   lookThrough: async path => fs.statSync(path, STATS),
+  lookAll: async paths => paths.map(path => fs.lstatSync(path, STATS)),
+  names: namesImmediate,
   rename: async (from, to) => fs.renameSync(from, to),
   describe: async fd => fs.fstatSync(fd, { bigint: true }),
   setTimes: async (path, atime, mtime) => fs.utimesSync(path, atime, mtime),
@@ -81,6 +89,33 @@ export const IMMEDIATE: Calls = {
     if (bytes > SMALL_BYTES || fs.writevSync(fd, pieces, position) < bytes) return THREADED.write(fd, pieces, position);
   },
 };
+
+const NAMES = { encoding: 'buffer' as BufferEncoding };
+
+async function* namesThreaded(path: string, count: number): AsyncGenerator<readonly Uint8Array[]> {
+  let names: Uint8Array[] = [];
+  for await (const { name } of await opendir(path, { ...NAMES, bufferSize: count })) {
+    if (names.push(name as unknown as Uint8Array) < count) continue;
+    yield names;
+    names = [];
+  }
+  if (names.length > 0) yield names;
+}
+
+async function* namesImmediate(path: string, count: number): AsyncGenerator<readonly Uint8Array[]> {
+  const directory = fs.opendirSync(path, { ...NAMES, bufferSize: count });
+  try {
+    for (;;) {
+      const names: Uint8Array[] = [];
+      for (let entry = directory.readSync(); entry; entry = names.length < count ? directory.readSync() : null)
+        names.push(entry.name as unknown as Uint8Array);
+      if (names.length === 0) return;
+      yield names;
+    }
+  } finally {
+    directory.closeSync();
+  }
+}
 
 /** Writes all of `pieces` one after the other, on this thread. */
 export function writeAllNow(fd: number, pieces: readonly Uint8Array[], position: number): void {

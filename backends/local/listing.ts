@@ -1,27 +1,28 @@
-import { opendir } from 'node:fs/promises';
 import type { FileInfo } from '#core/api.js';
 import type { Held } from './held.js';
 import { describe } from './info.js';
 import type { Calls } from './io.js';
 
-const BATCH = 100;
+/** What fills a reply of most clients, and is described in about a millisecond. */
+const BATCH = 250;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The entries of a directory that is held, a hundred at a time. Left out: `hidden`, names that are not valid UTF-8
+ * The entries of a directory that is held, a few hundred at a time. Left out: `hidden`, names that are not valid UTF-8
  * (no client could name them), what is neither file nor directory nor link, and what vanishes meanwhile.
  */
 export async function* listDirectory(held: Held, calls: Calls, hidden: string | undefined): AsyncGenerator<readonly FileInfo[]> {
-  let names: string[] = [];
-  for await (const entry of await opendir(`${held.path}/.`, { encoding: 'buffer' as BufferEncoding, bufferSize: BATCH })) {
-    const name = decoded(entry.name as unknown as Uint8Array);
-    if (name !== undefined && name !== hidden) names.push(name);
-    if (names.length < BATCH) continue;
-    yield await describeAll(held, calls, names);
-    names = [];
+  for await (const names of calls.names(`${held.path}/.`, BATCH)) {
+    const shown = names.map(decoded).filter(name => name !== undefined && name !== hidden) as string[];
+    const stats = await calls.lookAll(shown.map(name => `${held.path}/${name}`));
+    const infos: FileInfo[] = [];
+    for (const [index, found] of stats.entries()) {
+      const info = found && describe(shown[index]!, found);
+      if (info) infos.push(info);
+    }
+    if (infos.length > 0) yield infos;
   }
-  if (names.length > 0) yield await describeAll(held, calls, names);
 }
 
 function decoded(name: Uint8Array): string | undefined {
@@ -30,14 +31,4 @@ function decoded(name: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function describeAll(held: Held, calls: Calls, names: readonly string[]): Promise<readonly FileInfo[]> {
-  const infos = await Promise.all(
-    names.map(async name => {
-      const stats = await calls.look(`${held.path}/${name}`);
-      return stats && describe(name, stats);
-    }),
-  );
-  return infos.filter(info => info !== undefined);
 }

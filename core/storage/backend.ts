@@ -16,7 +16,7 @@ export interface FileInfo {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
-  /** Opaque version of the content; changes whenever the content does, and when another entry takes the name. */
+  /** Opaque version of the content; changes whenever the content does, and when another entry takes the name. May be a getter of a class, which `{ ...info }` leaves out. */
   readonly etag?: string;
 }
 

@@ -49,6 +49,14 @@ export function requireEntry(found: FoundEntry): FoundEntry & { readonly info: F
   return found as FoundEntry & { readonly info: FileInfo };
 }
 
+/** `info` under another name. */
+export function named(info: FileInfo, name: string): FileInfo {
+  if (info.name === name) return info;
+  // A storage may make it when it is asked for, and then it is not copied.
+  const { etag } = info;
+  return { ...info, name, ...(etag !== undefined && { etag }) };
+}
+
 async function throughParents(scope: SessionScope, location: Location): Promise<Location> {
   if (location.storagePath === location.base) return location;
   const slash = location.storagePath.lastIndexOf('/');

@@ -9,3 +9,8 @@ export async function writePieces(handle: StorageHandle, pieces: readonly Uint8A
     offset += piece.length;
   }
 }
+
+/** Bytes of all pieces together. */
+export function totalBytes(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}

@@ -5,11 +5,12 @@ import type { TransferSnapshot } from '../session-info.js';
 import type { AtOnce, FileAttributes, FileInfo, OpenFlags, StorageHandle } from '../storage/backend.js';
 import { requireAttributeRights } from './attribute-rights.js';
 import { Extent } from './extent.js';
+import { named } from './lookup.js';
 import type { Location } from './mounts.js';
 import type { WritePlan } from './opening.js';
 import { OperationsUnderWay } from './operations-under-way.js';
 import { nameOf, type VirtualPath } from './path.js';
-import { writePieces } from './pieces.js';
+import { totalBytes, writePieces } from './pieces.js';
 import type { UploadPlace } from './place-order.js';
 import { Preparation, settleBoth } from './preparation.js';
 import { askPublish } from './publish-guard.js';
@@ -125,7 +126,7 @@ export class Transfer {
 
   /** Describes the file as it is now, what was written included. */
   stat(): Promise<FileInfo> {
-    return this.#operations.run(async () => ({ ...(await this.handle.stat()), name: nameOf(this.path) }));
+    return this.#operations.run(async () => named(await this.handle.stat(), nameOf(this.path)));
   }
 
   /** Changes size, times or mode of the open file by the user's rights. Throws 'permission-denied', or 'unsupported' where the backend cannot. */
@@ -383,10 +384,6 @@ export class Transfer {
     this.#failure ??= toHubError(error);
     return this.#failure;
   };
-}
-
-function totalBytes(pieces: readonly Uint8Array[]): number {
-  return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }
 
 function atOnceOf({ atOnce }: StorageHandle): AtOnce {

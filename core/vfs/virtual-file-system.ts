@@ -5,7 +5,7 @@ import { copyContent, type DigestRequest, digestBy, digestFile } from './content
 import type { DigestRange } from './digest.js';
 import { makeLink, makeSymlink, readLink } from './linking.js';
 import { listDirectory } from './listing.js';
-import { entryAt, type FoundEntry, locate, requireEntry } from './lookup.js';
+import { entryAt, type FoundEntry, locate, named, requireEntry } from './lookup.js';
 import type { Location } from './mounts.js';
 import { type Opened, openForPlan, stagedPlan } from './opening.js';
 import { nameOf, parentOf, ROOT, type VirtualPath, virtualPath } from './path.js';
@@ -265,7 +265,7 @@ export class VirtualFileSystem {
     const hidden = (place: VirtualPath) => this.scope.policy.hidesName(parentOf(place), nameOf(place), true);
     if (!known || (known.type !== 'directory' && (hidden(wanted) || hidden(location.path))))
       throw new HubError('not-found', 'No such file or directory');
-    return { ...known, name: nameOf(wanted) };
+    return named(known, nameOf(wanted));
   }
 
   /** What is kept of an upload of the user himself, while he may go on with it. */

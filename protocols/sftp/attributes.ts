@@ -5,6 +5,10 @@ const FLAG = { SIZE: 0x1, UIDGID: 0x2, PERMISSIONS: 0x4, ACMODTIME: 0x8, EXTENDE
 
 const TYPE_BITS = { file: 0o100000, directory: 0o040000, symlink: 0o120000 } as const;
 
+/** What a long name has beside the name, sizes and owners of any length included. */
+const MAX_LONG_BYTES = 160;
+const MAX_ATTRIBUTES_BYTES = 32;
+
 /** ATTRS without any attribute. */
 export const NO_ATTRIBUTES = Buffer.alloc(4);
 
@@ -15,17 +19,21 @@ export function attributesField(info: FileInfo): Buffer {
   return bytes;
 }
 
-/** One entry of a NAME reply: name, long name, ATTRS. */
-export function nameEntry(info: FileInfo): Buffer {
-  const long = longName(info);
-  const [nameBytes, longBytes] = [Buffer.byteLength(info.name), Buffer.byteLength(long)];
-  const bytes = Buffer.allocUnsafe(8 + nameBytes + longBytes + attributesBytes(info));
-  let at = bytes.writeUInt32BE(nameBytes, 0);
-  at += bytes.write(info.name, at);
-  at = bytes.writeUInt32BE(longBytes, at);
-  at += bytes.write(long, at);
-  writeAttributes(info, bytes, at);
-  return bytes;
+/** Bytes that an entry of a NAME reply takes at most. */
+export function nameEntryBound({ name }: FileInfo): number {
+  return 2 * (4 + 3 * name.length) + MAX_LONG_BYTES + MAX_ATTRIBUTES_BYTES;
+}
+
+/** Lays one entry of a NAME reply out in `target`, which has nameEntryBound() bytes left from `at`: name, long name, ATTRS. Gives where it ends. */
+export function layOutNameEntry(info: FileInfo, target: Buffer, at: number): number {
+  const longAt = layOutText(info.name, target, at);
+  return writeAttributes(info, target, layOutText(longName(info), target, longAt));
+}
+
+function layOutText(text: string, target: Buffer, at: number): number {
+  const bytes = target.write(text, at + 4);
+  target.writeUInt32BE(bytes, at);
+  return at + 4 + bytes;
 }
 
 function attributesBytes(info: FileInfo): number {
@@ -36,7 +44,7 @@ function hasOwner(info: FileInfo): info is FileInfo & { readonly uid: number; re
   return info.uid !== undefined && info.gid !== undefined;
 }
 
-function writeAttributes(info: FileInfo, bytes: Buffer, start: number): void {
+function writeAttributes(info: FileInfo, bytes: Buffer, start: number): number {
   const owned = hasOwner(info);
   let at = bytes.writeUInt32BE(FLAG.SIZE | FLAG.PERMISSIONS | FLAG.ACMODTIME | (owned ? FLAG.UIDGID : 0), start);
   at = bytes.writeUInt32BE(Math.floor(info.size / 0x1_0000_0000), at);
@@ -47,7 +55,7 @@ function writeAttributes(info: FileInfo, bytes: Buffer, start: number): void {
   }
   at = bytes.writeUInt32BE(modeOf(info), at);
   at = bytes.writeUInt32BE(seconds(info.atime ?? info.mtime), at);
-  bytes.writeUInt32BE(seconds(info.mtime), at);
+  return bytes.writeUInt32BE(seconds(info.mtime), at);
 }
 
 /** Reads ATTRS: what the client wants an entry to have. Extended attributes have no meaning here and are passed over. */

@@ -1,16 +1,9 @@
 import { type FileInfo, HubError, type VirtualFileSystem } from '#core/api.js';
-import { nameEntry } from './attributes.js';
-import { PACKET, packet, uint32Field } from './packets.js';
+import { layOutNameEntry, nameEntryBound } from './attributes.js';
+import { layOutNamesHeader, layOutNamesId, NAMES_HEADER_BYTES } from './packets.js';
 
-/** Entries and bytes of names in one reply: OpenSSH sends as many entries, and few clients expect more bytes. */
-const MAX_ENTRIES = 100;
+/** Bytes of one reply, unless a single name is longer: few clients expect more. */
 const MAX_BYTES = 32 * 1024;
-
-/** What a NAME reply holds. */
-interface Names {
-  readonly count: number;
-  readonly entries: readonly Buffer[];
-}
 
 /** A directory that a client reads, batch by batch: never more of it is in memory than one batch of the storage and one reply. */
 export class Listing {
@@ -21,7 +14,7 @@ export class Listing {
   #ended = false;
   #tail: Promise<unknown> = Promise.resolve();
   /** The next reply, which is made while the client looks at the last one. */
-  #ahead: Promise<Names | undefined> | undefined;
+  #ahead: Promise<Buffer | undefined> | undefined;
 
   private constructor(
     readonly path: string,
@@ -54,39 +47,36 @@ export class Listing {
   async #next(id: number): Promise<Buffer | undefined> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    const names = await (ahead ?? this.#names());
-    if (!names) return undefined;
+    const reply = await (ahead ?? this.#reply());
+    if (!reply) return undefined;
     // After the reply has left.
     setImmediate(() => this.#lookAhead());
-    return packet(PACKET.NAME, id, uint32Field(names.count), ...names.entries);
+    return layOutNamesId(reply, id);
   }
 
   #lookAhead(): void {
     if (this.#ended || this.#ahead) return;
-    this.#ahead = this.#names();
+    this.#ahead = this.#reply();
     // Whoever asks for it hears of the failure.
     this.#ahead.catch(() => undefined);
   }
 
-  async #names(): Promise<Names | undefined> {
-    const entries: Buffer[] = [];
-    let bytes = 0;
-    let count = 0;
-    while (count < MAX_ENTRIES && bytes < MAX_BYTES) {
-      if (this.#at === this.#batch.length) {
-        // What is there is sent before the storage is asked for more.
-        if (count > 0) break;
-        await this.#fill();
-        if (this.#ended) return undefined;
-      }
-      const info = this.#batch[this.#at++];
-      if (!info) throw new HubError('internal', 'Internal error');
-      const entry = nameEntry(info);
-      entries.push(entry);
-      bytes += entry.length;
-      count++;
+  /** A NAME reply, for a request that is still to come. */
+  async #reply(): Promise<Buffer | undefined> {
+    // What is there is sent before the storage is asked for more.
+    if (this.#at === this.#batch.length) await this.#fill();
+    const first = this.#batch[this.#at];
+    if (this.#ended) return undefined;
+    if (!first) throw new HubError('internal', 'Internal error');
+    const bytes = Buffer.allocUnsafe(Math.max(MAX_BYTES, NAMES_HEADER_BYTES + nameEntryBound(first)));
+    let end = NAMES_HEADER_BYTES;
+    const start = this.#at;
+    for (let info = this.#batch[start]; info && end + nameEntryBound(info) <= bytes.length; info = this.#batch[this.#at]) {
+      end = layOutNameEntry(info, bytes, end);
+      this.#at++;
     }
-    return { count, entries };
+    layOutNamesHeader(bytes, end, this.#at - start);
+    return bytes.subarray(0, end);
   }
 
   async #fill(): Promise<void> {

@@ -140,3 +140,20 @@ export function layOutDataHeader(target: Buffer, id: number, count: number): voi
   target.writeUInt32BE(id, 5);
   target.writeUInt32BE(count, 9);
 }
+
+/** Bytes before the entries of a NAME reply: length, type, id, number of entries. */
+export const NAMES_HEADER_BYTES = 13;
+
+/** Writes the header of a NAME reply that ends at `end` of `target` and has `count` entries. Its id is still to be written. */
+export function layOutNamesHeader(target: Buffer, end: number, count: number): void {
+  target.writeUInt32BE(end - 4, 0);
+  target[4] = PACKET.NAME;
+  target.writeUInt32BE(0, 5);
+  target.writeUInt32BE(count, 9);
+}
+
+/** Makes the NAME reply in `target` the one for request `id`. */
+export function layOutNamesId(target: Buffer, id: number): Buffer {
+  target.writeUInt32BE(id, 5);
+  return target;
+}

@@ -35,7 +35,7 @@ export async function download({ request, h }: Call, files: VirtualFileSystem, p
 async function contentOf(files: VirtualFileSystem, path: string, { first, last }: Span, info: FileInfo): Promise<Readable> {
   const transfer = await files.open(path, { read: true });
   const now = await transfer.stat();
-  if (now.size !== info.size || etagOf(now) !== etagOf({ ...info, name: now.name })) {
+  if (now.size !== info.size || etagOf(now) !== etagOf(info)) {
     await transfer.abort('The file changed');
     throw new HubError('conflict', 'The file changes at the moment, try again');
   }
