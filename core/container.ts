@@ -89,7 +89,7 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
     container.register(token, { useFactory: instanceCachingFactory(make) });
 
   container.registerInstance(CONFIG, config);
-  container.registerInstance(Database, database);
+  container.registerInstance(Database as InjectionToken<Database>, database);
   container.registerInstance(Secrets, secrets);
   container.registerInstance(Metrics, new Metrics());
 
@@ -220,7 +220,7 @@ function eventQueue(c: DependencyContainer, config: Config): EventQueue {
 function backups(c: DependencyContainer, config: Config, dataDirectory: string, log: Logger): Backups {
   const { every, at, keep, directory } = config.backup;
   return new Backups(
-    c.resolve(Database),
+    c.resolve(Database as InjectionToken<Database>),
     c.resolve(SettingsRepository),
     c.resolve(Secrets),
     c.resolve(StorageRegistry),

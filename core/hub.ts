@@ -16,6 +16,7 @@ import { type Configuration, type ConfigurationInput, type ConfiguredProtocol, r
 import { buildContainer } from './container.js';
 import { Database, type Migration } from './db/database.js';
 import { EventRepository } from './db/events.js';
+import { openDatabase } from './db/open.js';
 import { SettingsRepository } from './db/settings.js';
 import { StorageRepository } from './db/storages.js';
 import { HubError } from './errors.js';
@@ -99,7 +100,7 @@ export class Hub {
     await makeDataDirectory(dataDirectory);
     const log = options.log ?? createLogger(config.log.level, config.log.format);
     const secrets = await Secrets.load({ key: config.secrets.key, dataDirectory });
-    const database = await Database.open({ url: config.database.url, durability: config.durability, dataDirectory, log });
+    const database = await openDatabase({ ...config.database, durability: config.durability, dataDirectory, log });
     let coordinator: Coordinator | undefined;
     try {
       await database.migrate(options.migrations);
@@ -134,7 +135,9 @@ export class Hub {
 
   /** Resolves to why, when the hub has lost what it cannot work without; it should then be stopped, and started anew. */
   get failed(): Promise<HubError> {
-    return this.get(Database).failed.then(cause => new HubError('unavailable', 'The connection to the database is lost', { cause }));
+    return this.get(Database as InjectionToken<Database>).failed.then(
+      cause => new HubError('unavailable', 'The connection to the database is lost', { cause }),
+    );
   }
 
   /** The host keys of the first kind of server that has some. */
@@ -278,7 +281,7 @@ export class Hub {
     await this.#quietly('outbound', this.get(Outbound).close());
     await this.#quietly('members', this.get(Members).leave());
     await this.#quietly('coordinator', this.get(Coordinator as InjectionToken<Coordinator>).close());
-    await this.#quietly('database', this.get(Database).close());
+    await this.#quietly('database', this.get(Database as InjectionToken<Database>).close());
   }
 
   /** One part that cannot be stopped must not keep the others from it. */

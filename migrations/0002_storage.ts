@@ -6,16 +6,16 @@ export async function up(knex: Knex): Promise<void> {
     table.string('id', 36).notNullable().primary();
     table.string('name', 64).notNullable().unique({ indexName: 'storages_name' });
     table.string('kind', 64).notNullable();
-    table.text('options').notNullable();
+    table.text('options', 'longtext').notNullable();
     table.bigInteger('created_at').notNullable();
     table.integer('version').notNullable();
   });
   await knex.schema.createTable('mounts', table => {
     table.string('user_id', 36).notNullable().references('users.id').onDelete('CASCADE');
     table.integer('position').notNullable();
-    table.text('path').notNullable();
+    table.text('path', 'longtext').notNullable();
     table.string('storage', 255).notNullable().index('mounts_storage');
-    table.text('directory').notNullable();
+    table.text('directory', 'longtext').notNullable();
     table.primary(['user_id', 'position']);
   });
 }

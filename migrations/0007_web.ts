@@ -40,10 +40,10 @@ export async function up(knex: Knex): Promise<void> {
   await knex.schema.createTable('second_factors', table => {
     table.string('kind', 8).notNullable();
     table.string('owner_id', 36).notNullable();
-    table.text('secret').notNullable();
+    table.text('secret', 'longtext').notNullable();
     table.boolean('confirmed').notNullable();
     table.bigInteger('last_step').notNullable();
-    table.text('recovery').notNullable();
+    table.text('recovery', 'longtext').notNullable();
     table.bigInteger('created_at').notNullable();
     table.primary(['owner_id', 'kind']);
   });
@@ -65,7 +65,7 @@ export async function up(knex: Knex): Promise<void> {
   await knex.schema.createTable('idempotent_answers', table => {
     table.string('key', 64).notNullable().primary();
     table.string('request', 64).notNullable();
-    table.text('answer');
+    table.text('answer', 'longtext');
     table.bigInteger('created_at').notNullable().index('idempotent_answers_created_at');
   });
 }

@@ -63,7 +63,7 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     bus: context.resolve(EventBus as InjectionToken<EventBus>),
     live: context.resolve(LiveRelay),
     metrics: context.resolve(Metrics),
-    openDeliveries: () => openDeliveries(context.resolve(Database)),
+    openDeliveries: () => openDeliveries(context.resolve(Database as InjectionToken<Database>)),
     isReady: () => hub.isReady,
     setup: context.resolve(Setup),
     adminLogin: context.resolve(AdminLogin),

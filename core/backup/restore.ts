@@ -1,7 +1,8 @@
 import { access, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Knex } from 'knex';
-import { Database, type DatabaseOptions, type Migration } from '../db/database.js';
+import type { Database, Migration } from '../db/database.js';
+import { type DatabaseOptions, openDatabase } from '../db/open.js';
 import { addRows, MIGRATIONS_TABLE, rowsOf, type Table, type TableRow, tablesOf } from '../db/tables.js';
 import { HubError } from '../errors.js';
 import { Secrets } from '../secrets.js';
@@ -238,7 +239,7 @@ function sqliteFile({ url, dataDirectory }: DatabaseOptions): string | undefined
 }
 
 async function using<T>(options: DatabaseOptions, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = await Database.open(options);
+  const database = await openDatabase(options);
   try {
     return await work(database);
   } finally {

@@ -95,7 +95,7 @@ async function restoreFrom(file: string, { replace = false }: RestoreFlags, cont
   const keyed = protocols.find(({ type }) => type.hostKeys !== undefined);
   return restore({
     file,
-    database: { url: config.database.url, durability: config.durability, dataDirectory, log: createLogger('warn', 'auto') },
+    database: { ...config.database, durability: config.durability, dataDirectory, log: createLogger('warn', 'auto') },
     migrations,
     key: config.secrets.key,
     keyFiles: { dataDirectory, hostKeyDirectory: keyed?.type.hostKeys?.(keyed.options, dataDirectory).directory },

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseTimeOfDay, place } from '../backup/place.js';
 import { LOG_LEVELS } from '../log.js';
 import { isRange } from '../net.js';
+import { isDatabaseUrl } from './database-url.js';
 import { duration, durationOrOff, durations } from './units.js';
 
 const RETRY = ['5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h'];
@@ -39,9 +40,33 @@ export const configSchema = z.strictObject({
     .strictObject({
       url: z
         .string()
-        .regex(/^sqlite:.+/, "expected 'sqlite:FILE', relative to the data directory")
+        .refine(
+          isDatabaseUrl,
+          "expected 'sqlite:FILE', relative to the data directory, or 'mysql://user@host:port/name' or 'postgres://user@host:port/name'",
+        )
         .default('sqlite:hub.db')
-        .describe("Where the records are: 'sqlite:FILE', relative to the data directory; 'sqlite::memory:' forgets them at the end"),
+        .meta({ secret: true })
+        .describe(
+          "Where the records are: 'sqlite:FILE', relative to the data directory; 'sqlite::memory:' forgets them at the end; 'mysql://user@host:port/name' for MySQL 8 or MariaDB, 'postgres://user@host:port/name' for PostgreSQL",
+        ),
+      password: z.string().min(1).optional().meta({ secret: true }).describe('The password for a database server, where `url` has none'),
+      pool: z
+        .int()
+        .min(2)
+        .max(500)
+        .default(10)
+        .describe('Connections to a database server that this process uses for writing, at most; lists have a third of that beside them'),
+      tls: z
+        .strictObject({
+          enabled: z.boolean().default(false).describe('Whether the database server is spoken to by TLS only'),
+          ca: z
+            .string()
+            .min(1)
+            .optional()
+            .describe('The file of the authority that its certificate is of, in PEM; unless set, those of the system'),
+          verify: z.boolean().default(true).describe('Whether its certificate has to be of an authority and for its host'),
+        })
+        .prefault({}),
     })
     .prefault({}),
   redis: z

@@ -64,6 +64,7 @@ export class AdminRepository {
     const id = uuidv7();
     const columns = toColumns(fields);
     return this.#write(id, async trx => {
+      if (first) await lockAdmins(trx);
       if (first && (await trx<AdminRow>('admins').first('id'))) throw new HubError('conflict', 'There is an admin already');
       await unlessTaken(fields.username, trx('admins').insert({ ...columns, id, created_at: Date.now(), version: 1 }));
       return toAdmin((await trx<AdminRow>('admins').where({ id }).first())!);
@@ -74,6 +75,7 @@ export class AdminRepository {
   update(id: string, changes: Partial<AdminFields>, expectedVersion: number): Promise<Admin> {
     const columns = toColumns(changes);
     return this.#write(id, async trx => {
+      await lockAdmins(trx);
       const query = trx('admins')
         .where({ id, version: expectedVersion })
         .update({ ...columns, version: expectedVersion + 1 });
@@ -86,6 +88,7 @@ export class AdminRepository {
   /** Throws 'not-found', or 'conflict' when no active owner would be left. */
   delete(id: string): Promise<void> {
     return this.#write(id, async trx => {
+      await lockAdmins(trx);
       if ((await trx('admins').where({ id }).del()) === 0) await refuse(trx, id);
       await requireOwner(trx);
     });
@@ -123,6 +126,11 @@ function toColumns({ username, role, status, passwordHash }: Partial<AdminFields
     ...(status && { status }),
     ...(passwordHash !== undefined && { password_hash: passwordHash }),
   };
+}
+
+/** Of several who change admins, one does it at a time, also where the database has more than one connection that writes. */
+async function lockAdmins(trx: Knex.Transaction): Promise<void> {
+  await trx('settings').where({ key: 'hub.id' }).forUpdate().first('key');
 }
 
 async function requireOwner(trx: Knex.Transaction): Promise<void> {

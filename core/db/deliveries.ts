@@ -3,8 +3,18 @@ import { injectable } from 'tsyringe';
 import { HubError } from '../errors.js';
 import type { ClaimedDelivery } from '../events/delivery.js';
 import type { HubEvent } from '../events/types.js';
-import { uuidv7 } from '../ids.js';
-import { Database, type Statement } from './database.js';
+import { Database } from './database.js';
+import {
+  CLAIMED,
+  claiming,
+  DUE_TARGETS,
+  type Lost,
+  RECORD_ATTEMPT,
+  RECORD_OUTCOME,
+  RELEASE,
+  renewal,
+  replaying,
+} from './delivery-statements.js';
 import { DELIVERY_STATES, type DeliveryState } from './delivery-states.js';
 import type { Page } from './page.js';
 
@@ -86,38 +96,6 @@ export interface Outcome extends Omit<AttemptRecord, 'attempt'> {
   readonly retryAt?: number | undefined;
 }
 
-const DUE_TARGETS = `with recursive found (target) as (
-    select min(target) from deliveries where due_at is not null
-    union all
-    select (select min(d.target) from deliveries d where d.due_at is not null and d.target > found.target) from found where found.target is not null
-  )
-  select target, (select min(d.due_at) from deliveries d where d.target = found.target and d.due_at is not null) as due_at
-  from found where target is not null`;
-const CLAIM = `update deliveries set state = 'running', attempt = attempt + 1, claimed_by = ?, claimed_at = ?, due_at = ?
-  where due_at <= ? and id in (select id from (select id from deliveries where target = ? and due_at <= ? order by due_at limit ?) due)`;
-const CLAIMED = `select d.id, d.target, d.attempt, d.failures, e.event from deliveries d join events e on e.id = d.event_id where d.claimed_by = ?`;
-const RENEW = "update deliveries set due_at = ? where state = 'running' and claimed_by in (select value from json_each(?))";
-
-const LOST_WHERE = {
-  /** Bindings: now. */
-  expired: "claimed_by is not null and state = 'running' and due_at <= ?",
-  /** Bindings: the first and the last text that start with the node's name. */
-  node: "state = 'running' and claimed_by >= ? and claimed_by < ?",
-  /** Bindings: id, attempt. */
-  one: "state = 'running' and id = ? and attempt = ?",
-} as const;
-type Lost = keyof typeof LOST_WHERE;
-
-const REPLAY_OLD = `update deliveries set state = 'waiting', failures = 0, finished_at = null, due_at = ?
-  where event_id = ? and state in ('waiting', 'dead', 'dismissed', 'succeeded') and target in (select json_extract(value, '$[1]') from json_each(?))`;
-const REPLAY_NEW = `insert into deliveries (id, event_id, target, state, attempt, failures, due_at, created_at)
-  select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]'), 'waiting', 0, 0, ?, ? from json_each(?)
-  where json_extract(value, '$[1]') not in (select target from deliveries where event_id = ?)`;
-const RECORD_ATTEMPT = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
-  select id, attempt, ?, ?, ?, ?, ? from deliveries where ${LOST_WHERE.one}`;
-const RECORD_OUTCOME = `update deliveries set state = ?, failures = failures + ?, due_at = ?, claimed_by = null, claimed_at = null, last_error = ?, finished_at = ?
-  where ${LOST_WHERE.one}`;
-
 /**
  * The outbox: every delivery and each of its tries. A delivery may be taken when `due_at` is past, whatever its state:
  * a claim moves it to the end of the claim's lease, so that a claim that nobody ends is taken again by itself.
@@ -136,7 +114,7 @@ export class DeliveryRepository {
 
   /** The targets that something is due for. Costs one look into the index a target, however many deliveries wait. */
   async dueTargets(now = Date.now()): Promise<readonly DueTarget[]> {
-    const [result] = await this.database.atomically([{ sql: DUE_TARGETS, bindings: [] }]);
+    const [result] = await this.database.atomically([{ sql: DUE_TARGETS[this.database.dialect], bindings: [] }]);
     const rows = (result?.rows ?? []) as unknown as readonly { target: string; due_at: number }[];
     return rows.filter(row => row.due_at <= now).map(row => ({ target: row.target, dueAt: row.due_at }));
   }
@@ -147,10 +125,8 @@ export class DeliveryRepository {
    */
   async claim(shares: ReadonlyMap<string, number>, claimant: string, leaseMs: number): Promise<readonly ClaimedDelivery[]> {
     const now = Date.now();
-    const claims: Statement[] = [...shares].map(([target, count]) => ({
-      sql: CLAIM,
-      bindings: [claimant, now, now + leaseMs, now, target, now, count],
-    }));
+    const { dialect } = this.database;
+    const claims = [...shares].map(([target, limit]) => claiming(dialect, { target, limit, claimant, now, until: now + leaseMs }));
     const results = await this.database.atomically([...claims, { sql: CLAIMED, bindings: [claimant] }]);
     const rows = (results.at(-1)?.rows ?? []) as unknown as readonly ClaimedRow[];
     return rows.map(({ event, ...row }) => ({ ...row, event: JSON.parse(event) as HubEvent }));
@@ -158,7 +134,7 @@ export class DeliveryRepository {
 
   /** Moves the end of the leases of these claimants to `leaseMs` from now. */
   async renew(claimants: readonly string[], leaseMs: number): Promise<void> {
-    await this.database.change([{ sql: RENEW, bindings: [Date.now() + leaseMs, JSON.stringify(claimants)] }]);
+    if (claimants.length > 0) await this.database.change([renewal(claimants, Date.now() + leaseMs)]);
   }
 
   /** Makes due again what was claimed and whose lease ran out. Resolves to the number. */
@@ -194,9 +170,12 @@ export class DeliveryRepository {
   async renewTries(tries: readonly Pick<RunningTry, 'id' | 'attempt'>[], leaseMs: number): Promise<void> {
     if (tries.length === 0) return;
     const pairs = tries.map(({ id, attempt }) => [id, attempt]);
+    // By the ids first: MySQL finds nothing by pairs.
+    const ids = tries.map(({ id }) => id);
     await this.database
       .knex('deliveries')
       .where('state', 'running')
+      .whereIn('id', ids)
       .whereIn(['id', 'attempt'], pairs)
       .update({ due_at: Date.now() + leaseMs });
   }
@@ -290,12 +269,8 @@ export class DeliveryRepository {
    * Resolves to the number. The event is one that took place.
    */
   async replay(eventId: string, targets: readonly string[]): Promise<number> {
-    const now = Date.now();
-    const list = JSON.stringify(targets.map(target => [uuidv7(), target]));
-    const results = await this.database.atomically([
-      { sql: REPLAY_OLD, bindings: [now, eventId, list] },
-      { sql: REPLAY_NEW, bindings: [eventId, now, now, list, eventId] },
-    ]);
+    if (targets.length === 0) return 0;
+    const results = await this.database.atomically(replaying(eventId, targets, Date.now()));
     return results.reduce((sum, { changes }) => sum + changes, 0);
   }
 
@@ -324,8 +299,8 @@ export class DeliveryRepository {
   #matching(filter: DeliveryFilter): Knex.QueryBuilder {
     const query = this.database
       .reader('deliveries')
-      // A cross join keeps the order: there are many more events than deliveries.
-      .joinRaw('cross join events')
+      // These joins keep the order: there are many more events than deliveries.
+      .joinRaw(this.database.dialect === 'mysql' ? 'straight_join events' : 'cross join events')
       .whereRaw('events.id = deliveries.event_id')
       .where('events.state', 'ready');
     if (filter.state !== undefined) query.where('deliveries.state', filter.state);
@@ -364,21 +339,6 @@ interface AttemptRow {
   readonly succeeded: number | boolean;
   readonly summary: string;
   readonly answer: string | null;
-}
-
-/** The texts of #release(), by what is released. */
-const RELEASE: Readonly<Record<Lost, { readonly record: string; readonly update: string }>> = {
-  expired: releaseTexts(LOST_WHERE.expired),
-  node: releaseTexts(LOST_WHERE.node),
-  one: releaseTexts(LOST_WHERE.one),
-};
-
-function releaseTexts(where: string): { readonly record: string; readonly update: string } {
-  return {
-    record: `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
-      select id, attempt, claimed_at, ? - claimed_at, 0, ?, null from deliveries where ${where}`,
-    update: `update deliveries set state = 'waiting', due_at = ?, claimed_by = null, claimed_at = null where ${where}`,
-  };
 }
 
 function fromRow(row: DeliveryRow): DeliveryRecord {

@@ -2,8 +2,9 @@ import type { Knex } from 'knex';
 import { injectable } from 'tsyringe';
 import type { OperationProof } from '../events/bus.js';
 import type { HubEvent } from '../events/types.js';
-import { uuidv7 } from '../ids.js';
 import { Database, type Statement } from './database.js';
+import { insertingDeliveries } from './delivery-statements.js';
+import { among, type Dialect } from './dialect.js';
 import type { Page } from './page.js';
 
 /** Which events a list shows; everything given must hold. */
@@ -54,28 +55,18 @@ const PRUNE_BATCH = 500;
 /** A pending event holds back those after it in after() for this long at most. */
 const PENDING_WAIT_MS = 60_000;
 
-const TYPES_OF = `with recursive known (type, last) as (
-    select (select min(type) from events where type >= ? and type < ?), ?
+const TYPES_BY_STEPS = `with recursive known (type) as (
+    select min(type) from events where type >= ? and type < ?
     union all
-    select (select min(e.type) from events e where e.type > known.type and e.type < known.last), known.last from known where known.type is not null
+    select (select min(e.type) from events e where e.type > known.type and e.type < ?) from known where known.type is not null
   )
   select type from known where type is not null`;
 const INSERT_EVENT = 'insert into events (id, type, username, path, time, state, event, proof) values (?, ?, ?, ?, ?, ?, ?, ?)';
-const INSERT_DELIVERIES = `insert into deliveries (id, event_id, target, state, attempt, failures, due_at, created_at)
-  select json_extract(value, '$[0]'), ?, json_extract(value, '$[1]'), 'waiting', 0, 0, ?, ? from json_each(?)`;
-const SETTLE_EVENT = "update events set state = 'ready', proof = null where state = 'pending' and id = ?";
-const SETTLE_EVENTS = "update events set state = 'ready', proof = null where state = 'pending' and id in (select value from json_each(?))";
-// Before the events: those that are not pending any more keep their deliveries as they are.
-const SETTLE_DELIVERIES =
-  "update deliveries set due_at = ? where event_id in (select id from events where state = 'pending' and id in (select value from json_each(?)))";
-const DROP_DELIVERIES =
-  "delete from deliveries where event_id in (select id from events where state = 'pending' and id in (select value from json_each(?)))";
-const DROP_EVENTS = "delete from events where state = 'pending' and id in (select value from json_each(?))";
-const PRUNE = [
-  'delete from delivery_attempts where delivery_id in (select id from deliveries where event_id in (select value from json_each(?)))',
-  'delete from deliveries where event_id in (select value from json_each(?))',
-  'delete from events where id in (select value from json_each(?))',
-];
+const SETTLE = "update events set state = 'ready', proof = null where state = 'pending' and id in ";
+/** Of events that are still pending: the others keep their deliveries as they are. */
+const OF_PENDING = "and exists (select 1 from events where events.id = deliveries.event_id and events.state = 'pending')";
+/** The columns in which texts of others are kept are no longer than that. */
+const MAX_NAME = 255;
 
 /** The event log: what happened, and which of it still waits for its operation. */
 @injectable()
@@ -90,29 +81,29 @@ export class EventRepository {
     const now = Date.now();
     const due = record.proof === undefined ? now : null;
     const row = eventRow(record);
-    const deliveries = record.targets.map(target => [uuidv7(), target] as const);
+    const deliveries = insertingDeliveries(row.id, record.targets, due, now);
     if (trx) {
       await trx('events').insert(row);
-      if (deliveries.length > 0) await trx('deliveries').insert(deliveries.map(delivery => deliveryRow(row.id, delivery, due, now)));
+      for (const { sql, bindings } of deliveries) await trx.raw(sql, bindings as readonly Knex.RawBinding[]);
       return;
     }
     const statements: Statement[] = settled ? settling(settled) : [];
-    statements.push({ sql: INSERT_EVENT, bindings: Object.values(row) });
-    if (deliveries.length > 0) statements.push({ sql: INSERT_DELIVERIES, bindings: [row.id, due, now, JSON.stringify(deliveries)] });
+    statements.push({ sql: INSERT_EVENT, bindings: Object.values(row) }, ...deliveries);
     await this.database.change(statements);
   }
 
   /** Makes pending events ready, and their deliveries, if any may be `wanted`, due. Those that are no longer pending stay as they are. */
   async settle(ids: readonly string[], wanted = true): Promise<void> {
-    await this.database.change(settling({ ids, wanted }));
+    if (ids.length > 0) await this.database.change(settling({ ids, wanted }));
   }
 
   /** Deletes pending events and their deliveries. Those that are no longer pending stay. */
   async drop(ids: readonly string[]): Promise<void> {
-    const list = JSON.stringify(ids);
+    if (ids.length === 0) return;
+    const { sql, bindings } = among(ids);
     await this.database.change([
-      { sql: DROP_DELIVERIES, bindings: [list] },
-      { sql: DROP_EVENTS, bindings: [list] },
+      { sql: `delete from deliveries where event_id in ${sql} ${OF_PENDING}`, bindings },
+      { sql: `delete from events where state = 'pending' and id in ${sql}`, bindings },
     ]);
   }
 
@@ -186,7 +177,7 @@ export class EventRepository {
   async #typesOf(family: string): Promise<readonly string[]> {
     const low = family.slice(0, -1);
     const high = `${low}\uffff`;
-    const [result] = await this.database.atomically([{ sql: TYPES_OF, bindings: [low, high, high] }]);
+    const [result] = await this.database.atomically([typesBetween(this.database.dialect, low, high)]);
     return ((result?.rows ?? []) as unknown as readonly { type: string }[]).map(({ type }) => type);
   }
 
@@ -231,8 +222,9 @@ export class EventRepository {
         .limit(PRUNE_BATCH)
         .select('id');
       if (rows.length === 0) return deleted;
-      const ids = JSON.stringify(rows.map(row => row.id));
-      const results = await this.database.atomically(PRUNE.map(sql => ({ sql, bindings: [ids] })));
+      const ids = rows.map(row => row.id);
+      const deliveries: readonly string[] = await this.database.reader('deliveries').whereIn('event_id', ids).pluck('id');
+      const results = await this.database.atomically(pruning(ids, deliveries));
       deleted += results.at(-1)?.changes ?? 0;
       from = rows.at(-1)!.id;
     }
@@ -247,7 +239,7 @@ export class EventRepository {
     if (filter.path !== undefined && filter.path !== '/') whereBelow(query, filter.path);
     if (filter.since !== undefined) query.where('id', '>=', idBound(filter.since));
     if (filter.until !== undefined) query.where('id', '<', idBound(filter.until));
-    if (filter.text !== undefined) query.whereRaw("event like ? escape '!'", [`%${filter.text.replace(/[!%_]/g, '!$&')}%`]);
+    if (filter.text !== undefined) whereContains(query, this.database.dialect, filter.text);
     return query;
   }
 }
@@ -271,12 +263,40 @@ function idBound(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7`;
 }
 
+/** In every letter case, of ASCII at least. */
+function whereContains(query: Knex.QueryBuilder, dialect: Dialect, text: string): void {
+  const pattern = `%${text.replace(/[!%_]/g, '!$&')}%`;
+  if (dialect === 'postgres') query.whereRaw("event ilike ? escape '!'", [pattern]);
+  else if (dialect === 'mysql') query.whereRaw("lower(event) like lower(?) escape '!'", [pattern]);
+  else query.whereRaw("event like ? escape '!'", [pattern]);
+}
+
+/** The types from `low` to `high`, each by one look into the index. MySQL finds by itself that it needs one look for each group. */
+function typesBetween(dialect: Dialect, low: string, high: string): Statement {
+  if (dialect !== 'mysql') return { sql: TYPES_BY_STEPS, bindings: [low, high, high] };
+  return { sql: 'select type from events where type >= ? and type < ? group by type', bindings: [low, high] };
+}
+
 function settling({ ids, wanted }: Settlement): Statement[] {
-  const [only] = ids;
-  if (ids.length === 1 && !wanted) return [{ sql: SETTLE_EVENT, bindings: [only!] }];
-  const list = JSON.stringify(ids);
-  const events = { sql: SETTLE_EVENTS, bindings: [list] };
-  return wanted ? [{ sql: SETTLE_DELIVERIES, bindings: [Date.now(), list] }, events] : [events];
+  const { sql, bindings } = among(ids);
+  const events = { sql: SETTLE + sql, bindings };
+  // Before the events, while those are pending.
+  const deliveries = `update deliveries set due_at = ? where event_id in ${sql} ${OF_PENDING}`;
+  return wanted ? [{ sql: deliveries, bindings: [Date.now(), ...bindings] }, events] : [events];
+}
+
+function pruning(events: readonly string[], deliveries: readonly string[]): readonly Statement[] {
+  const { sql, bindings } = among(events);
+  const statements: Statement[] = [];
+  for (let from = 0; from < deliveries.length; from += PRUNE_BATCH) {
+    const some = among(deliveries.slice(from, from + PRUNE_BATCH));
+    statements.push({ sql: `delete from delivery_attempts where delivery_id in ${some.sql}`, bindings: some.bindings });
+  }
+  return [
+    ...statements,
+    { sql: `delete from deliveries where event_id in ${sql}`, bindings },
+    { sql: `delete from events where id in ${sql}`, bindings },
+  ];
 }
 
 /** In the order of INSERT_EVENT. */
@@ -284,17 +304,13 @@ function eventRow({ event, user, path, proof }: EventRecord) {
   return {
     id: event.id,
     type: event.type as string,
-    username: user ?? null,
+    username: user?.slice(0, MAX_NAME) ?? null,
     path: path ?? null,
     time: Date.parse(event.time),
     state: proof === undefined ? 'ready' : 'pending',
     event: JSON.stringify(event),
     proof: proof === undefined ? null : JSON.stringify(proof),
   };
-}
-
-function deliveryRow(eventId: string, [id, target]: readonly [string, string], due: number | null, now: number) {
-  return { id, event_id: eventId, target, state: 'waiting', attempt: 0, failures: 0, due_at: due, created_at: now };
 }
 
 /** A page of `rows`, of which there is one more where something follows. */

@@ -71,7 +71,8 @@ export class RuleRepository {
   /** Throws 'not-found', or 'conflict' when `expectedVersion` is given and no longer current. */
   update(id: string, changes: Partial<RuleFields>, expectedVersion?: number, trx?: Knex.Transaction): Promise<StoredRule> {
     return this.#write(id, trx, async trx => {
-      const current = await this.find(id, trx);
+      const row = await trx<RuleRow>('rules').where({ id }).forUpdate().first();
+      const current = row && this.#fromRow(row);
       if (!current) throw notFound(id);
       if (expectedVersion !== undefined && expectedVersion !== current.version)
         throw new HubError('conflict', 'The rule has changed meanwhile');

@@ -60,7 +60,7 @@ export class SecondFactorRepository {
   /** Begins anew: a secret that is still to be confirmed replaces one that is not. Whether it did; a confirmed one stays. */
   begin(kind: AccountKind, ownerId: string, secret: string): Promise<boolean> {
     return write(this.database, this.coordinator, { table: 'second_factors', id: ownerId }, undefined, async trx => {
-      if (await trx('second_factors').where({ kind, owner_id: ownerId, confirmed: true }).first('kind')) return false;
+      if (await trx('second_factors').where({ kind, owner_id: ownerId, confirmed: true }).forUpdate().first('kind')) return false;
       await trx('second_factors').where({ kind, owner_id: ownerId }).del();
       const row = { kind, owner_id: ownerId, secret: this.secrets.seal(secret, ownerId), confirmed: false, last_step: 0, recovery: '[]' };
       await trx('second_factors').insert({ ...row, created_at: Date.now() });
@@ -90,7 +90,7 @@ export class SecondFactorRepository {
   /** Uses up a recovery code by its digest. Whether nobody did before. */
   async useRecovery(kind: AccountKind, ownerId: string, digest: string): Promise<boolean> {
     return this.database.transaction(async trx => {
-      const row: Row | undefined = await trx('second_factors').where({ kind, owner_id: ownerId }).first();
+      const row: Row | undefined = await trx('second_factors').where({ kind, owner_id: ownerId }).forUpdate().first();
       const left = row ? (JSON.parse(row.recovery) as string[]) : [];
       if (!left.includes(digest)) return false;
       const rest = JSON.stringify(left.filter(other => other !== digest));

@@ -12,6 +12,8 @@ export interface Table {
 export type TableRow = readonly (string | number | null)[];
 
 const BATCH = 500;
+/** Columns that a database works out itself, and in which nothing can be put. */
+const WORKED_OUT = new Set(['due_target']);
 /** Where the database keeps which migrations it has seen. */
 export const MIGRATIONS_TABLE = 'migrations';
 
@@ -20,7 +22,9 @@ type Dialect = 'sqlite' | 'mysql' | 'postgresql';
 /** Every table of the hub but that of the migrations, those that others refer to first. */
 export async function tablesOf(knex: Knex): Promise<readonly Table[]> {
   const names = (await namesOf(knex)).filter(name => name !== MIGRATIONS_TABLE).sort();
-  const left = new Map(await Promise.all(names.map(async name => [name, await parentsOf(knex, name)] as const)));
+  // One at a time: they may share a connection.
+  const left = new Map<string, readonly string[]>();
+  for (const name of names) left.set(name, await parentsOf(knex, name));
   const ordered: string[] = [];
   while (left.size > 0) {
     const ready = [...left].filter(([name, parents]) => parents.every(parent => parent === name || !left.has(parent)));
@@ -30,7 +34,9 @@ export async function tablesOf(knex: Knex): Promise<readonly Table[]> {
       left.delete(name);
     }
   }
-  return Promise.all(ordered.map(name => describe(knex, name)));
+  const tables: Table[] = [];
+  for (const name of ordered) tables.push(await describe(knex, name));
+  return tables;
 }
 
 /** All rows of a table, in batches; within a transaction, of one moment. */
@@ -91,7 +97,9 @@ function plain(value: unknown, isNumber: boolean): string | number | null {
 
 async function describe(knex: Knex, name: string): Promise<Table> {
   const info = (await knex(name).columnInfo()) as unknown as Readonly<Record<string, { readonly type: string }>>;
-  const columns = Object.keys(info).sort();
+  const columns = Object.keys(info)
+    .filter(column => !WORKED_OUT.has(column))
+    .sort();
   return { name, columns, numbers: new Set(columns.filter(column => /int|bool/i.test(info[column]!.type))) };
 }
 

@@ -92,9 +92,12 @@ export class UploadRepository {
 }
 
 async function taken(trx: Knex.Transaction, { userId, storage, storagePath }: UploadPlace): Promise<readonly KeptUpload[]> {
+  // Whoever comes at the same time waits here, where the database has more than one connection that writes.
+  await trx('users').where({ id: userId }).forUpdate().first('id');
   const place = { user_id: userId, storage, storage_path: storagePath };
   const rows = await trx<UploadRow>('uploads').where(place);
-  if (rows.length > 0) await trx<UploadRow>('uploads').where(place).del();
+  const ids = rows.map(row => row.id);
+  if (ids.length > 0) await trx<UploadRow>('uploads').whereIn('id', ids).del();
   return rows.map(toUpload);
 }
 

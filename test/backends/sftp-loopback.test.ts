@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import test, { type ExecutionContext } from 'ava';
+import type { InjectionToken } from 'tsyringe';
 import { Database } from '#core/db/database.js';
 import { servicesOf } from '#core/operations/hub-services.js';
 import { runOperation } from '#core/operations/index.js';
@@ -66,7 +67,14 @@ test('shows no secret of a storage, and keeps none in the clear', async t => {
   t.like(shown.options, { username: 'store', password: '(hidden)' });
   const listed = await runOperation(servicesOf(front.hub), 'storages.list', {});
   t.false(JSON.stringify(listed).includes('kept there'));
-  t.false(JSON.stringify(await front.hub.get(Database).knex('storages').select()).includes('kept there'));
+  t.false(
+    JSON.stringify(
+      await front.hub
+        .get(Database as InjectionToken<Database>)
+        .knex('storages')
+        .select(),
+    ).includes('kept there'),
+  );
 });
 
 test('keeps nobody waiting for a server that does not answer but those whose files it has', async t => {

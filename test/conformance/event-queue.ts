@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
-import test, { type ExecutionContext } from 'ava';
+import ava, { type ExecutionContext } from 'ava';
 import type { ClaimedDelivery } from '#core/events/delivery.js';
 import type { EventQueue } from '#core/events/queue.js';
 import { DATABASE_RULES, type Rule } from '#core/events/rules.js';
@@ -77,7 +77,12 @@ class Gate {
  * The contract of an EventQueue as tests, for a driver that `open` builds: every delivery runs at least once, a failed one
  * again at its time, a lost one after its lease, and no target keeps another waiting.
  */
-export function testEventQueue(name: string, open: (parts: QueueParts) => EventQueue | Promise<EventQueue>): void {
+export function testEventQueue(
+  name: string,
+  open: (parts: QueueParts) => EventQueue | Promise<EventQueue>,
+  /** What registers a test: ava, or what runs it on several kinds of databases. */
+  test: (title: string, body: (t: ExecutionContext) => Promise<void>) => void = ava,
+): void {
   const bench = async (t: ExecutionContext, options: OutboxOptions = {}) => new Bench(t, await Outbox.open(t, options), open);
 
   test(`${name}: runs every delivery, whether it was recorded before the start or after`, async t => {

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { LocalCoordinator } from '#core/cluster/local.js';
-import { Database } from '#core/db/database.js';
+import type { Database } from '#core/db/database.js';
 import { DeliveryRepository } from '#core/db/deliveries.js';
 import { EventRepository } from '#core/db/events.js';
+import { openDatabase } from '#core/db/open.js';
 import { RuleRepository } from '#core/db/rules.js';
 import { ActionTypes } from '#core/events/actions.js';
 import type { EventQueue } from '#core/events/queue.js';
@@ -35,6 +36,20 @@ export type OutboxOptions = Partial<Pick<EventSettings, 'concurrency' | 'leaseMs
 
 const log = createLogger('silent');
 
+/** What a test that is run on several kinds of databases has in its context. */
+export interface DatabaseContext {
+  /** The address of an empty database of the kind. */
+  readonly freshDatabase?: () => Promise<string>;
+}
+
+/** The address of an empty database of the kind that the test is run on; undefined where it is run on none in particular. */
+export async function freshDatabase(t: ExecutionContext): Promise<string | undefined> {
+  return (t.context as DatabaseContext).freshDatabase?.();
+}
+
+/** The addresses of the databases of outboxes, by their directories. */
+const urls = new Map<string, string>();
+
 /** The tables of events and deliveries in a database of their own, with everything around them, for one test. */
 export class Outbox implements QueueParts {
   readonly events: EventRepository;
@@ -61,7 +76,9 @@ export class Outbox implements QueueParts {
   /** Opens an outbox that is removed when the test ends; with `directory`, a second connection to the one that is there. */
   static async open(t: ExecutionContext, options: OutboxOptions = {}, directory?: string): Promise<Outbox> {
     const folder = directory ?? (await mkdtemp(join(tmpdir(), 'entrepot-outbox-')));
-    const database = await Database.open({ url: 'sqlite:hub.db', durability: 'process', dataDirectory: folder, log });
+    const url = urls.get(folder) ?? (await freshDatabase(t)) ?? 'sqlite:hub.db';
+    urls.set(folder, url);
+    const database = await openDatabase({ url, durability: 'process', dataDirectory: folder, log });
     await database.migrate(migrations);
     t.teardown(async () => {
       await database.close();

@@ -39,7 +39,8 @@ export async function startMariadb(): Promise<Service> {
   const user = process.getuid?.() === 0 ? ['--user=root'] : [];
   await succeed(install, ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', ...user]);
   const settings = ['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, `--port=${port}`, '--bind-address=127.0.0.1', ...user];
-  const begin = () => start(program, [...settings, '--innodb-buffer-pool-size=64M', '--skip-log-bin'], { stdio: 'ignore' });
+  const begin = () =>
+    start(program, [...settings, '--innodb-buffer-pool-size=64M', '--skip-log-bin', '--max-connections=400'], { stdio: 'ignore' });
   const service = await serve(port, `mysql://hub:hub@127.0.0.1:${port}/hub`, begin, () => greets(port, '', /mariadb|mysql/i));
   const statements =
     "CREATE DATABASE hub CHARACTER SET utf8mb4; CREATE USER hub@'127.0.0.1' IDENTIFIED BY 'hub'; GRANT ALL ON *.* TO hub@'127.0.0.1';";
@@ -58,7 +59,7 @@ export async function startPostgres(): Promise<Service> {
     return [command!, rest];
   };
   await succeed(...call('initdb', ['-D', data, '-U', 'hub', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']));
-  const settings = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-c', 'max_connections=200'];
+  const settings = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-c', 'max_connections=400'];
   const begin = () => start(...call('postgres', settings), { stdio: 'ignore' });
   const url = `postgres://hub@127.0.0.1:${port}/hub`;
   const ready = async () => (await run(...call('pg_isready', ['-h', '127.0.0.1', '-p', String(port)]))).code === 0;

@@ -44,7 +44,7 @@ test('tells of deliveries by kind and state, how long the oldest waits, and of t
   t.regex(text, /^entrepot_deliveries_due 0$/m);
   t.regex(text, /^entrepot_deliveries_oldest_due_seconds 0$/m);
   await hub.hub
-    .get(Database)
+    .get(Database as InjectionToken<Database>)
     .knex('deliveries')
     .update({ state: 'waiting', due_at: Date.now() + 60_000 });
   text = await metrics();
@@ -52,7 +52,7 @@ test('tells of deliveries by kind and state, how long the oldest waits, and of t
   t.regex(text, /^entrepot_deliveries_due 0$/m);
   await hub.hub.get(EventQueue as InjectionToken<EventQueue>).stop(AbortSignal.abort());
   await hub.hub
-    .get(Database)
+    .get(Database as InjectionToken<Database>)
     .knex('deliveries')
     .update({ state: 'waiting', due_at: Date.now() - 60_000 });
   text = await metrics();
@@ -62,7 +62,7 @@ test('tells of deliveries by kind and state, how long the oldest waits, and of t
 
 test('goes on telling of the process when the database is away', async t => {
   const hub = await startWeb(t);
-  await hub.hub.get(Database).close();
+  await hub.hub.get(Database as InjectionToken<Database>).close();
   const answer = await fetch(`${hub.base}/metrics`);
   const text = await answer.text();
   t.is(answer.status, 200);

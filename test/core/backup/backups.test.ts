@@ -3,6 +3,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
+import type { InjectionToken } from 'tsyringe';
 import { Backups } from '#core/backup/backups.js';
 import { nextBackupAt } from '#core/backup/due.js';
 import { checkBackup, type RestoreOptions, restore } from '#core/backup/restore.js';
@@ -72,7 +73,10 @@ test('brings back every record, the host keys and the certificate that the hub m
   const { hub, file, backups, hostKeys } = await backedUp(t);
   await mkdir(join(hub.dataDirectory, 'tls'), { recursive: true });
   await writeFile(join(hub.dataDirectory, 'tls', 'self-signed.pem'), 'made by the hub');
-  const before: Readonly<Record<string, readonly string[]>> = { ...(await contents(hub.hub.get(Database))), processes: [] };
+  const before: Readonly<Record<string, readonly string[]>> = {
+    ...(await contents(hub.hub.get(Database as InjectionToken<Database>))),
+    processes: [],
+  };
   const report = await backups.create(file);
   t.is((await stat(file)).mode & 0o777, 0o600);
   t.is((await stat(file)).size, report.bytes);
@@ -99,7 +103,7 @@ test('gives no key and no secret away', async t => {
 
 test('sees one moment while records are written', async t => {
   const { hub, directory, backups } = await backedUp(t);
-  const database = hub.hub.get(Database);
+  const database = hub.hub.get(Database as InjectionToken<Database>);
   let stop = false;
   const writing = (async () => {
     for (let n = 0; !stop; n++) {
@@ -196,7 +200,11 @@ test('takes a backup of an older schema and brings it up to date, and refuses on
   const older = await openDatabase(t, directory, 'sqlite:older.db');
   await older.migrate(migrations.slice(0, 4));
   await older.knex('settings').insert({ key: 'old', value: '"yes"', updated_at: 1 });
-  const check = await hub.hub.get(Database).knex('settings').where({ key: 'secrets.check' }).first();
+  const check = await hub.hub
+    .get(Database as InjectionToken<Database>)
+    .knex('settings')
+    .where({ key: 'secrets.check' })
+    .first();
   await older.knex('settings').insert(check);
   const parts = backups as unknown as Record<string, unknown>;
   const of = new Backups(

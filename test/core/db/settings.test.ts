@@ -1,7 +1,7 @@
 import 'reflect-metadata';
-import test from 'ava';
 import { LocalCoordinator } from '#core/cluster/local.js';
 import { SettingsRepository } from '#core/db/settings.js';
+import { onEachDatabase as test } from '../../support/databases.js';
 import { hubDatabase } from './temporary-database.js';
 
 test('keeps JSON by key, and replaces it', async t => {

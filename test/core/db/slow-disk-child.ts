@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import Sqlite from 'better-sqlite3';
-import { Database } from '#core/db/database.js';
+import { openDatabase } from '#core/db/open.js';
 import { createLogger } from '#core/log.js';
 
 /** What the child of slow-disk.test.ts prints. */
@@ -16,7 +16,7 @@ const TABLE = 'CREATE TABLE things (id INTEGER PRIMARY KEY, text TEXT)';
 
 /** Sixteen writers record at once, each its next one when the last is durable. */
 async function recordInThread(dataDirectory: string): Promise<number> {
-  const database = await Database.open({ url: 'sqlite:hub.db', durability: 'disk', dataDirectory, log: createLogger('silent') });
+  const database = await openDatabase({ url: 'sqlite:hub.db', durability: 'disk', dataDirectory, log: createLogger('silent') });
   await database.knex.raw(TABLE);
   const p99Ms = await p99DelayMs(async () => {
     const writer = async (): Promise<void> => {

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { Database, type Statement } from '#core/db/database.js';
+import type { Database, Statement } from '#core/db/database.js';
+import { openDatabase as openAny } from '#core/db/open.js';
 import { HubError } from '#core/errors.js';
 import { createLogger } from '#core/log.js';
 import { committedTransactions, openDatabase, temporaryDirectory } from './temporary-database.js';
@@ -152,7 +153,7 @@ test('serves knex: ids, counts, rows, returning, dates, blobs, codes of errors w
 // Serial, because it looks for the next thread that this process starts.
 test.serial('rejects what is under way and all that follows, when its thread dies', async t => {
   const created = once(process, 'worker') as Promise<[Worker]>;
-  const database = await Database.open({ url: 'sqlite::memory:', durability: 'process', dataDirectory: '/', log: createLogger('silent') });
+  const database = await openAny({ url: 'sqlite::memory:', durability: 'process', dataDirectory: '/', log: createLogger('silent') });
   const [worker] = await created;
   await withThings(database);
   const sent = once(database.knex, 'query');

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
-import test from 'ava';
 import { LocalCoordinator } from '#core/cluster/local.js';
 import { StorageRepository } from '#core/db/storages.js';
 import { Secrets } from '#core/secrets.js';
+import { onEachDatabase as test } from '../../support/databases.js';
 import { hubDatabase } from './temporary-database.js';
 
 const OPTIONS = { host: 'files.example.com', password: 'hunter2', retries: [1, 2] };

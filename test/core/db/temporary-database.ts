@@ -2,9 +2,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { Database } from '#core/db/database.js';
+import type { Database } from '#core/db/database.js';
+import { openDatabase as open } from '#core/db/open.js';
 import { createLogger } from '#core/log.js';
 import { migrations } from '../../../migrations/index.js';
+import { freshDatabase } from '../../conformance/outbox.js';
 
 /** A directory that is removed at the end of the test. */
 export async function temporaryDirectory(t: ExecutionContext): Promise<string> {
@@ -15,14 +17,14 @@ export async function temporaryDirectory(t: ExecutionContext): Promise<string> {
 
 /** Opens `url` in `dataDirectory` without bringing its schema up to date; closed at the end of the test. */
 export async function openDatabase(t: ExecutionContext, dataDirectory: string, url = 'sqlite:hub.db'): Promise<Database> {
-  const database = await Database.open({ url, durability: 'process', dataDirectory, log: createLogger('silent') });
+  const database = await open({ url, durability: 'process', dataDirectory, log: createLogger('silent') });
   t.teardown(() => database.close());
   return database;
 }
 
-/** A database in memory with the hub's schema. */
+/** A database with the hub's schema: of the kind that the test is run on, otherwise in memory. */
 export async function hubDatabase(t: ExecutionContext): Promise<Database> {
-  const database = await openDatabase(t, '/', 'sqlite::memory:');
+  const database = await openDatabase(t, '/', (await freshDatabase(t)) ?? 'sqlite::memory:');
   await database.migrate(migrations);
   return database;
 }

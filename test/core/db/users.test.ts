@@ -1,11 +1,12 @@
 import 'reflect-metadata';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { LocalCoordinator } from '#core/cluster/local.js';
 import type { Database } from '#core/db/database.js';
 import { StorageRepository } from '#core/db/storages.js';
 import { checkUsername, type UserFields, UserRepository } from '#core/db/users.js';
 import { HubError } from '#core/errors.js';
 import { Secrets } from '#core/secrets.js';
+import { onEachDatabase as test } from '../../support/databases.js';
 import { hubDatabase } from './temporary-database.js';
 
 interface Setup {
@@ -80,7 +81,7 @@ test('finds a user however his name is written, and takes no second of that name
   t.is(user.username, 'Zoë');
 });
 
-test('takes as user names only what is safe as the name of a directory', t => {
+test('takes as user names only what is safe as the name of a directory', async t => {
   for (const name of ['a', 'a.b', 'a_b@c+d-e', '0', 'Ünï', '名前', 'x'.repeat(64)]) t.is(checkUsername(name), name);
   for (const name of ['', '.', '..', '.a', '-rf', '_a', 'a/b', 'a\\b', 'a b', 'a\n', 'a\0', 'x'.repeat(65), '\u202ea', '🙂', 'a:b']) {
     t.throws(() => checkUsername(name), { instanceOf: HubError, code: 'invalid-request' }, JSON.stringify(name));

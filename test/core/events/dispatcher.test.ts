@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { z } from 'zod';
 import { HubError } from '#core/errors.js';
 import type { ActionType } from '#core/events/action.js';
@@ -7,6 +7,7 @@ import { type ClaimedDelivery, DeliveryFailure, PermanentFailure } from '#core/e
 import { Dispatcher } from '#core/events/dispatcher.js';
 import { DATABASE_RULES } from '#core/events/rules.js';
 import { Outbox } from '../../conformance/outbox.js';
+import { onEachDatabase as test } from '../../support/databases.js';
 
 type Run = ActionType['run'];
 

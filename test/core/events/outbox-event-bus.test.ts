@@ -1,9 +1,10 @@
 import 'reflect-metadata';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { OutboxEventBus } from '#core/events/outbox-event-bus.js';
 import { DATABASE_RULES } from '#core/events/rules.js';
 import type { HubEvent } from '#core/events/types.js';
 import { Outbox, type OutboxOptions } from '../../conformance/outbox.js';
+import { onEachDatabase as test } from '../../support/databases.js';
 
 const session = { id: 's', user: 'alice', protocol: 'sftp', tls: true, remoteAddress: '127.0.0.1', startedAt: '2026-01-01T00:00:00Z' };
 const deleted = { path: '/in/a', session, storage: 'data', storagePath: '/a', size: 3 };

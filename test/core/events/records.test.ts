@@ -1,10 +1,11 @@
 import 'reflect-metadata';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import type { EventFilter } from '#core/db/events.js';
 import { RuleLoader } from '#core/events/rule-loader.js';
 import type { Rule } from '#core/events/rules.js';
 import type { HubEvent } from '#core/events/types.js';
 import { Outbox, testEvent } from '../../conformance/outbox.js';
+import { onEachDatabase as test } from '../../support/databases.js';
 
 const DAY = 86_400_000;
 

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { HubError } from '#core/errors.js';
 import type { OperationProof } from '#core/events/bus.js';
 import { OutboxEventBus } from '#core/events/outbox-event-bus.js';
@@ -7,6 +7,7 @@ import { PendingRecovery, recoverPending } from '#core/events/recovery.js';
 import { createLogger } from '#core/log.js';
 import type { FileInfo, StorageBackend } from '#core/storage/backend.js';
 import { Outbox } from '../../conformance/outbox.js';
+import { onEachDatabase as test } from '../../support/databases.js';
 
 const log = createLogger('silent');
 const session = { id: 's', user: 'alice', protocol: 'sftp', tls: true, remoteAddress: '127.0.0.1', startedAt: '' };

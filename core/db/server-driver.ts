@@ -1,0 +1,50 @@
+import type { Knex } from 'knex';
+import type { DatabaseFinding, Migration } from './database.js';
+import type { ServerSettings } from './server-options.js';
+import type { Statement, StatementResult } from './statement.js';
+
+/** What is waited for before something is given up. */
+export const LIMITS = {
+  /** For a free connection, or a new one. */
+  acquireMs: 5_000,
+  /** For the answer to a statement of the hot path or of an operator. */
+  queryMs: 8_000,
+  /** For a list. */
+  listMs: 30_000,
+  /** For a row or a table that another connection holds. */
+  lockMs: 4_000,
+  /** For another process to bring the schema up to date. */
+  migrationLockMs: 120_000,
+  /** For one step of that. */
+  migrationMs: 3_600_000,
+} as const;
+
+/** One connection of a driver. Knex pools them. */
+export type ServerConnection = object;
+
+/** Everything in which MySQL and PostgreSQL differ, beside the texts of a few statements. */
+export interface ServerDriver {
+  readonly dialect: ServerSettings['dialect'];
+  /** Knex's class of this kind of server. */
+  readonly knexClient: typeof Knex.Client;
+  /** What knex is to know beside the connections, for a server of that version. */
+  schemaSettings(version: string): Readonly<Record<string, string>>;
+  /** Connects and sets the connection up. Throws the driver's error. */
+  connect(settings: ServerSettings): Promise<ServerConnection>;
+  isAlive(connection: ServerConnection): boolean;
+  /** Closes it at once, whatever it is doing. */
+  kill(connection: ServerConnection): void;
+  /** Closes it in peace. */
+  end(connection: ServerConnection): void;
+  run(connection: ServerConnection, statement: Statement): Promise<StatementResult>;
+  /** Runs `pending` in order, each once, while no other process does; `applied` says, under the lock, what was run before. */
+  migrate(
+    trx: Knex.Transaction,
+    lock: string,
+    applied: () => Promise<readonly string[]>,
+    steps: readonly Migration[],
+  ): Promise<readonly string[]>;
+  /** Why a server of that version cannot be used; undefined for one that can. */
+  refuses(version: string): string | undefined;
+  inspect(run: (sql: string) => Promise<Readonly<Record<string, unknown>>>, settings: ServerSettings): Promise<readonly DatabaseFinding[]>;
+}

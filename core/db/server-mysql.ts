@@ -1,0 +1,150 @@
+import { createRequire } from 'node:module';
+import type { Knex } from 'knex';
+import mysql, { type Connection, type ResultSetHeader } from 'mysql2';
+import { HubError } from '../errors.js';
+import type { Migration } from './database.js';
+import { LIMITS, type ServerDriver } from './server-driver.js';
+
+// Knex publishes the classes of its dialects only by this path, and without types.
+const knexClient = createRequire(import.meta.url)('knex/lib/dialects/mysql2/index.js') as typeof Knex.Client;
+
+const lost = new WeakSet<object>();
+
+const seconds = (ms: number) => Math.ceil(ms / 1000);
+
+/** Whatever the server's defaults are. Strict, so that nothing is cut short in silence. */
+const SESSION = [
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  `SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, foreign_key_checks = 1,
+    innodb_lock_wait_timeout = ${seconds(LIMITS.lockMs)}, lock_wait_timeout = ${seconds(LIMITS.lockMs)}`,
+];
+
+/** MySQL 8 and MariaDB, by mysql2. */
+export const MYSQL: ServerDriver = {
+  dialect: 'mysql',
+  knexClient,
+
+  // Compared byte by byte, blanks at the end included, as SQLite and PostgreSQL do.
+  schemaSettings: version => ({ charset: 'utf8mb4', collate: isMariadb(version) ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin' }),
+
+  async connect({ host, port, user, password, database, tls }) {
+    const connection = mysql.createConnection({
+      host,
+      port,
+      user,
+      database,
+      charset: 'utf8mb4',
+      connectTimeout: LIMITS.acquireMs,
+      supportBigNumbers: true,
+      ...(password !== undefined && { password }),
+      ...(tls && { ssl: { ...tls, verifyIdentity: tls.rejectUnauthorized } as object }),
+    });
+    connection.on('error', () => lost.add(connection));
+    connection.on('end', () => lost.add(connection));
+    try {
+      await new Promise<void>((resolve, reject) => connection.connect(error => (error ? reject(error) : resolve())));
+      for (const sql of SESSION) await run(connection, sql);
+    } catch (error) {
+      streamOf(connection).destroy();
+      throw error;
+    }
+    return connection;
+  },
+
+  isAlive: connection => !lost.has(connection) && !streamOf(connection as Connection).destroyed,
+
+  kill(connection) {
+    lost.add(connection);
+    streamOf(connection as Connection).destroy();
+  },
+
+  end(connection) {
+    const kill = setTimeout(() => streamOf(connection as Connection).destroy(), 1_000);
+    kill.unref();
+    (connection as Connection).end(() => clearTimeout(kill));
+  },
+
+  async run(connection, { sql, bindings }) {
+    const result = await run(connection as Connection, sql, bindings);
+    if (Array.isArray(result)) return { changes: 0, rows: result };
+    return { changes: result.affectedRows, rows: [] };
+  },
+
+  /** A statement that changes the schema is a transaction of its own here: each step is marked when it begins, and again when it has ended. */
+  async migrate(trx, lock, applied, steps) {
+    await trx.raw(`SET SESSION lock_wait_timeout = ${seconds(LIMITS.migrationLockMs)}`);
+    const [[row]] = (await trx.raw('SELECT GET_LOCK(?, ?) AS held', [lock, seconds(LIMITS.migrationLockMs)])) as [
+      { held: number | null }[],
+    ];
+    if (row?.held !== 1) throw new HubError('unavailable', 'Another process is bringing the schema of the database up to date');
+    try {
+      if (!(await trx.schema.hasTable('migrations'))) await createTable(trx);
+      const before = await applied();
+      await refuseHalfDone(trx);
+      const pending = steps.filter(({ name }) => !before.includes(name));
+      for (const step of pending) await take(trx, step);
+      return pending.map(({ name }) => name);
+    } finally {
+      await trx.raw('SELECT RELEASE_LOCK(?)', [lock]);
+    }
+  },
+
+  refuses(version) {
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    const good = isMariadb(version) ? major > 10 || (major === 10 && minor >= 6) : major >= 8;
+    return good ? undefined : `is of version ${version}; MySQL 8 or MariaDB 10.6 is needed`;
+  },
+
+  async inspect(ask, { isDurable }) {
+    const server = await ask(
+      `SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@max_connections AS connections, @@character_set_client AS charset,
+        (SELECT table_collation FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'users') AS collation`,
+    );
+    const { version, flush, connections, charset, collation } = server as Readonly<Record<string, string>>;
+    return [
+      { result: 'ok', detail: `${isMariadb(String(version)) ? 'MariaDB' : 'MySQL'} ${version}, ${connections} connections at most` },
+      isDurable && String(flush) !== '1'
+        ? { result: 'warn', detail: `innodb_flush_log_at_trx_commit is ${flush}: a power cut of its machine may lose the last second` }
+        : { result: 'ok', detail: `innodb_flush_log_at_trx_commit is ${flush}` },
+      /_bin$/.test(String(collation ?? '_bin')) && charset === 'utf8mb4'
+        ? { result: 'ok', detail: `text is ${charset}${collation ? `, compared by ${collation}` : ''}; READ COMMITTED` }
+        : { result: 'fail', detail: `text is ${charset}, compared by ${collation}: names that differ in case only would be one` },
+    ];
+  },
+};
+
+function isMariadb(version: string): boolean {
+  return /mariadb/i.test(version);
+}
+
+function streamOf(connection: Connection): { destroy(): void; readonly destroyed: boolean } {
+  return (connection as unknown as { stream: { destroy(): void; readonly destroyed: boolean } }).stream;
+}
+
+function run(connection: Connection, sql: string, values: readonly unknown[] = []): Promise<ResultSetHeader | Record<string, unknown>[]> {
+  return new Promise((resolve, reject) => {
+    connection.query({ sql, values: [...values] }, (error, result) => (error ? reject(error) : resolve(result as ResultSetHeader)));
+  });
+}
+
+async function createTable(trx: Knex.Transaction): Promise<void> {
+  await trx.schema.createTable('migrations', table => {
+    table.string('name', 100).notNullable().primary();
+    table.bigInteger('applied_at').notNullable();
+  });
+}
+
+async function refuseHalfDone(trx: Knex.Transaction): Promise<void> {
+  const begun: { name: string } | undefined = await trx('migrations').where({ applied_at: 0 }).first('name');
+  if (begun)
+    throw new HubError(
+      'unsupported',
+      `The step '${begun.name}' of the schema was begun and did not end. Put back the copy from before the update, or, for a new installation, empty the database.`,
+    );
+}
+
+async function take(trx: Knex.Transaction, { name, up }: Migration): Promise<void> {
+  await trx('migrations').insert({ name, applied_at: 0 });
+  await up(trx);
+  await trx('migrations').where({ name }).update({ applied_at: Date.now() });
+}
