@@ -202,8 +202,18 @@ function takeOver(c: DependencyContainer, log: Logger): TakeOver {
 
 function eventSettings(c: DependencyContainer, config: Config, log: Logger): EventSettings {
   const { retry, record, keep, concurrency } = config.events;
-  const [process, metrics] = [c.resolve(Members).id, c.resolve(Metrics)];
-  return new EventSettings({ node: config.node, process, record, retryMs: retry, keepMs: keep, concurrency, log, metrics });
+  const all = c.resolve(Members);
+  return new EventSettings({
+    node: config.node,
+    process: all.id,
+    isDoubtful: () => all.isDoubtful,
+    record,
+    retryMs: retry,
+    keepMs: keep,
+    concurrency,
+    log,
+    metrics: c.resolve(Metrics),
+  });
 }
 
 function eventQueue(c: DependencyContainer, config: Config): EventQueue {

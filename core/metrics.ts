@@ -34,6 +34,7 @@ export const METRICS = {
   entrepot_bans_active: gauge('Addresses and users that are turned away', [], 'hub'),
   entrepot_database_up: gauge('Whether the database answers', [], 'process'),
   entrepot_database_probe_seconds: gauge('How long the database took to answer just now', [], 'process'),
+  entrepot_redis_up: gauge('Whether Redis serves, where there is one', [], 'process'),
   entrepot_certificate_not_after_timestamp_seconds: gauge('When a certificate ends, in seconds since 1970', ['certificate'], 'process'),
   entrepot_backups_total: counter('Backups', ['result']),
   entrepot_backup_last_success_timestamp_seconds: gauge(

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { ControlClient, type RunFile, readRunFile } from '../control.js';
 import { checkPlainText, examineMachine, type Finding, guarded } from '../operations/machine-checks.js';
+import { checkRedis } from '../operations/redis-checks.js';
 import { withHub } from './connection.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { readAll } from './shipped-types.js';
@@ -12,6 +13,7 @@ export async function examine(context: CliContext, options: GlobalOptions): Prom
   const checks = [
     examineMachine(resolve(options.dataDir)),
     guarded('configuration', () => checkConfiguration(context, options)),
+    guarded('redis', async () => checkRedis((await readAll(context, options)).config)),
     guarded('records', () => checkRecords(context, options)),
   ];
   return (await Promise.all(checks)).flat();

@@ -26,7 +26,7 @@ export abstract class EventBus {
    * After the commit tells live listeners and wakes the queue. Without `trx`, resolves once the event survives a crash.
    */
   abstract publish<T extends EventType>(type: T, data: EventTypes[T], trx?: Knex.Transaction): Promise<void>;
-  /** The same, as pending: written before the operation it reports. `settle` makes it deliverable, `drop` removes it. */
+  /** The same, as pending: written before the operation it reports. `settle` makes it deliverable, `drop` removes it. Throws 'unavailable' when other processes may take over what this one begins. */
   abstract prepare<T extends EventType>(type: T, data: EventTypes[T], proof: OperationProof): Promise<PendingEvent>;
   /** Calls `listener` in this process, at most once an event, never awaited: for the live UI and metrics. Returns a function that stops it. */
   abstract listen<T extends EventType>(type: T | '*', listener: (event: HubEvent<T>) => void): () => void;

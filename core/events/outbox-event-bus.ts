@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { injectable } from 'tsyringe';
 import { Coordinator } from '../cluster/coordinator.js';
 import { type EventRecord, EventRepository, type Settlement } from '../db/events.js';
+import { HubError } from '../errors.js';
 import { uuidv7 } from '../ids.js';
 import { EventBus, type OperationProof, type PendingEvent } from './bus.js';
 import { factsOf } from './facts.js';
@@ -52,6 +53,10 @@ export class OutboxEventBus extends EventBus {
     const { event, targets, recorded } = this.#make(type, data);
     if (!recorded) return { settle: () => this.#announce(event, false), drop: async () => undefined };
     await this.#timed(this.#recordWithSettled(this.#record(event, targets, { ...proof, owner: this.settings.process })));
+    if (this.settings.isDoubtful()) {
+      await this.events.drop([event.id]);
+      throw new HubError('unavailable', 'The database did not answer for long; try again');
+    }
     return {
       settle: () => this.#settle({ event, wanted: targets.length > 0 }),
       drop: () => this.events.drop([event.id]),

@@ -9,6 +9,8 @@ export class EventSettings {
   readonly node: string;
   /** Names this process in what it has under way; begins anew with each start. */
   readonly process: string;
+  /** Whether others may take this process for dead, and what it has under way for theirs. */
+  readonly isDoubtful: () => boolean;
   /** Types, or patterns such as 'upload.*', that are kept in the log also when no target wants them. */
   readonly record: readonly string[];
   /** Waits after each failed try. */
@@ -28,6 +30,7 @@ export class EventSettings {
     this.log = settings.log;
     this.process = settings.process ?? randomToken(6);
     this.metrics = settings.metrics ?? new Metrics();
+    this.isDoubtful = settings.isDoubtful ?? (() => false);
     this.record = settings.record ?? ['*'];
     this.retryMs = settings.retryMs ?? DEFAULT_DELAYS_MS;
     this.keepMs = settings.keepMs ?? 30 * 86_400_000;

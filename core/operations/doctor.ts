@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { certificateOperations } from './certificates.js';
 import { checkPlainText, examineMachine, type Finding, guarded } from './machine-checks.js';
 import { operation } from './operation.js';
+import { checkRedis } from './redis-checks.js';
 import type { OperationServices } from './services.js';
 import { storageOperations } from './storages.js';
 
@@ -12,6 +13,7 @@ export const doctorOperations = {
     const checks = [
       machine ? examineMachine(services.dataDirectory) : [],
       machine ? checkListeners(services) : [],
+      machine ? guarded('redis', () => checkRedis(services.config)) : [],
       guarded('storages', () => checkStorages(services)),
       guarded('hooks', () => checkHooks(services)),
       guarded('certificates', () => checkCertificates(services)),

@@ -79,6 +79,8 @@ function measureDeliveries(metrics: Metrics, open: readonly OpenCount[], kindOf:
 
 async function measureHub(metrics: Metrics, { operations }: WebServices): Promise<void> {
   metrics.set('entrepot_build_info', { version: HUB_VERSION }, 1);
+  const redis = operations.coordinator.connected();
+  if (redis !== undefined) metrics.set('entrepot_redis_up', {}, redis ? 1 : 0);
   for (const { names, notAfter } of operations.certificates.list())
     metrics.set('entrepot_certificate_not_after_timestamp_seconds', { certificate: names[0] ?? '' }, notAfter.getTime() / 1_000);
   for (const protocol of operations.protocols) {

@@ -98,6 +98,14 @@ test('forgets a prepared event that is dropped, with its deliveries', async t =>
   t.deepEqual(heard, []);
 });
 
+test('begins nothing that others may take over', async t => {
+  const { outbox, bus, want } = await setUp(t);
+  want('*');
+  Object.assign(outbox.settings, { isDoubtful: () => true });
+  await t.throwsAsync(bus.prepare('file.deleted', deleted, proof), { code: 'unavailable' });
+  t.deepEqual(await outbox.events.pending(), []);
+});
+
 test('what was settled is written before the next operation may change what its proof looks at', async t => {
   const { bus, outbox } = await setUp(t);
   const made = await bus.prepare('directory.created', { ...deleted, path: '/in/d' }, { storage: 'data', path: '/d', before: '' });

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../support/children.js';
+import { Clients } from '../support/clients.js';
+import { addWebhook } from '../support/events.js';
+import { HubProcess } from '../support/hub-process.js';
+import { RawSftp } from '../support/raw-sftp.js';
+import { Receiver } from '../support/receiver.js';
+import { Relay } from '../support/relay.js';
+import { type Service, startRedis } from '../support/services.js';
+import type { AcceptScript } from './script.js';
+
+const TYPE = 'upload.completed';
+const PASSWORD = 'a long password';
+/** Ten uploads a second. */
+const EVERY_MS = 100;
+/** Every so many uploads the client logs in anew. */
+const LOGIN_EVERY = 5;
+/** From when Redis is back until everything is delivered. */
+const BACK_MS = 15_000;
+
+interface Plan {
+  readonly uploads: number;
+  readonly outageMs: number;
+}
+
+/** What is between the hub and Redis. */
+interface Parts {
+  readonly redis: Service;
+  readonly relay: Relay;
+}
+
+interface Fault {
+  readonly name: string;
+  spoil(parts: Parts): Promise<unknown> | unknown;
+  /** Whatever is not mended is over as soon as it was done. */
+  mend?(parts: Parts): Promise<unknown> | unknown;
+}
+
+const FAULTS: readonly Fault[] = [
+  { name: 'killed, and away for a while', spoil: ({ redis }) => redis.kill(), mend: ({ redis }) => redis.restart() },
+  { name: 'started anew without its records', spoil: ({ redis }) => redis.restart() },
+  { name: 'FLUSHALL', spoil: ({ redis }) => command(redis, 'FLUSHALL') },
+  {
+    name: 'SIGSTOP',
+    spoil: ({ redis }) => process.kill(redis.pid, 'SIGSTOP'),
+    mend: ({ redis }) => process.kill(redis.pid, 'SIGCONT'),
+  },
+  {
+    name: 'maxmemory 1mb',
+    spoil: ({ redis }) => command(redis, 'CONFIG', 'SET', 'maxmemory', '1mb'),
+    mend: ({ redis }) => command(redis, 'CONFIG', 'SET', 'maxmemory', '0'),
+  },
+  {
+    name: 'cut off by a proxy, which goes on to accept',
+    spoil: ({ relay }) => relay.fallSilent(),
+    mend: async ({ relay }) => {
+      await relay.stop();
+      await relay.start();
+    },
+  },
+];
+
+const script: AcceptScript = {
+  id: '05.2',
+  title: 'Redis lost, flushed, full and slow, with uploads at 10/s: none fails, and every event is delivered',
+  async run(report, scale) {
+    const plan = scale === 'full' ? { uploads: 1_000, outageMs: 60_000 } : { uploads: 100, outageMs: 5_000 };
+    const key = await (await Clients.create()).makeKey('alice');
+    // Two at a time, since each of them mostly waits.
+    for (let i = 0; i < FAULTS.length; i += 2) {
+      const runs = FAULTS.slice(i, i + 2).map(fault => ({ fault, run: suffer(fault, plan, key) }));
+      for (const { run } of runs) run.catch(() => undefined);
+      for (const { fault, run } of runs) await report.check(fault.name, () => run);
+    }
+    await report.check('without Redis from the start, the hub serves, and delivers when there is one', () => lateRedis(key));
+  },
+};
+
+/** Uploads at an even pace, with the fault in the middle. Gives the figures. */
+async function suffer(fault: Fault, { uploads, outageMs }: Plan, key: string): Promise<string> {
+  const redis = await startRedis();
+  const relay = await new Relay(redis.port).start();
+  const receiver = await Receiver.listen();
+  const hub = await startHub(relay.port);
+  const faultAt = Math.round(uploads * 0.2);
+  let failed = 0;
+  let gauge: string | undefined;
+  let back = 0;
+  try {
+    await hub.addUser('alice', PASSWORD, ['--key', `${key}.pub`]);
+    await addWebhook(hub, receiver, TYPE);
+    const client = new Uploader(hub.port, await readFile(key));
+    const parts = { redis, relay };
+    let suffering: Promise<void> | undefined;
+    const running: Promise<void>[] = [];
+    for (let i = 0; i < uploads; i++) {
+      if (i === faultAt)
+        suffering = (async () => {
+          await fault.spoil(parts);
+          if (fault.mend) {
+            await sleep(outageMs);
+            gauge = await metric(hub);
+            await fault.mend(parts);
+          }
+          back = performance.now();
+        })();
+      const put = client.put(i).catch((error: Error) => {
+        failed++;
+        console.log(`     ${fault.name}: upload ${i}: ${error.message}`);
+      });
+      running.push(put);
+      await sleep(EVERY_MS);
+    }
+    await Promise.all(running);
+    await suffering;
+    const uploaded = performance.now();
+    const paths = () => new Set(receiver.accepted(TYPE).map(({ body }) => body.data.path));
+    await until('every event', () => paths().size >= uploads, 45_000).catch(() => undefined);
+    const behindMs = Math.max(0, performance.now() - Math.max(back, uploaded));
+    client.end();
+    const missing = uploads - paths().size;
+    const ids = new Set(receiver.accepted(TYPE).map(({ id }) => id)).size;
+    const figures = `${uploads} uploads, failed ${failed}, missing events ${missing}, several ids ${ids - paths().size}; all delivered ${Math.round(behindMs)} ms after the last upload with Redis back`;
+    assert.deepEqual([failed, missing, ids], [0, 0, uploads], figures);
+    assert.ok(behindMs <= BACK_MS, figures);
+    if (fault.mend) assert.equal(gauge, '0', 'entrepot_redis_up while it was away');
+    assert.equal(await until('entrepot_redis_up', async () => (await metric(hub)) === '1' && '1'), '1');
+    return figures;
+  } finally {
+    await hub.stop();
+    await receiver.close();
+    await relay.stop();
+    await redis.stop();
+  }
+}
+
+async function lateRedis(key: string): Promise<string> {
+  const redis = await startRedis();
+  await redis.kill();
+  const receiver = await Receiver.listen();
+  const hub = await startHub(redis.port);
+  try {
+    await hub.addUser('alice', PASSWORD, ['--key', `${key}.pub`]);
+    await addWebhook(hub, receiver, TYPE);
+    const client = new Uploader(hub.port, await readFile(key));
+    for (let i = 0; i < 5; i++) await client.put(i);
+    client.end();
+    await redis.restart();
+    const back = performance.now();
+    await until('every event', () => receiver.accepted(TYPE).length >= 5, BACK_MS);
+    return `delivered ${Math.round(performance.now() - back)} ms after it was there; the log says so ${hub.log.split('Redis does not serve').length - 1} time`;
+  } finally {
+    await hub.stop();
+    await receiver.close();
+    await redis.stop();
+  }
+}
+
+function startHub(redisPort: number): Promise<HubProcess> {
+  return HubProcess.start({
+    env: {
+      ENTREPOT_REDIS__URL: `redis://127.0.0.1:${redisPort}`,
+      ENTREPOT_DURABILITY: 'process',
+      ENTREPOT_EVENTS__RETRY: '["300ms","300ms","300ms"]',
+    },
+  });
+}
+
+/** A client that logs in anew every few uploads. */
+class Uploader {
+  #client: Promise<RawSftp> | undefined;
+  readonly #left: Promise<RawSftp>[] = [];
+
+  constructor(
+    private readonly port: number,
+    private readonly key: Buffer,
+  ) {}
+
+  async put(number: number): Promise<void> {
+    if (number % LOGIN_EVERY === 0) {
+      if (this.#client) this.#left.push(this.#client);
+      this.#client = RawSftp.connect({ port: this.port, user: 'alice', privateKey: this.key });
+      if (this.#left.length > 3)
+        void this.#left
+          .shift()!
+          .then(client => client.end())
+          .catch(() => undefined);
+    }
+    await (await this.#client!).put(`/f-${number}`, Buffer.from(`content of ${number}`));
+  }
+
+  end(): void {
+    for (const client of [...this.#left, this.#client!]) void client.then(one => one.end()).catch(() => undefined);
+  }
+}
+
+async function metric(hub: HubProcess): Promise<string | undefined> {
+  const text = await (await fetch(`http://127.0.0.1:${hub.portOf('web')}/metrics`)).text();
+  return /^entrepot_redis_up (\d)$/m.exec(text)?.[1];
+}
+
+async function command({ port }: Service, ...words: [string, ...string[]]): Promise<void> {
+  const { Redis } = await import('ioredis');
+  const client = new Redis(port);
+  await client.call(...words);
+  client.disconnect();
+}
+
+export default script;
