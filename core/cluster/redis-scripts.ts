@@ -63,12 +63,13 @@ const SCRIPTS = {
       for _, lease in ipairs(leases) do hold(group, lease, keep) end
     end
     return redis.call('get', p .. 'epoch')`,
-  /** epoch, lifeMs, keepMs: 1, or 0 when Redis does not know this process. */
+  /** epoch, lifeMs, keepMs: how many processes Redis knows of; 0 when it does not know this one. */
   hubBeat: `
     local p, me = ARGV[1], ARGV[2]
     if redis.call('get', p .. 'epoch') ~= ARGV[3] then return 0 end
     redis.call('pexpire', p .. 'epoch', ARGV[5])
-    return redis.call('pexpire', p .. 'process:' .. me, ARGV[4])`,
+    if redis.call('pexpire', p .. 'process:' .. me, ARGV[4]) == 0 then return 0 end
+    return redis.call('scard', p .. 'processes')`,
   hubLeave: `${HELP}
     forget()
     redis.call('del', p .. 'process:' .. me)

@@ -10,14 +10,14 @@ import { RedisChannel } from './redis-channel.js';
 import { describeRedis, type RedisSettings, redisClient } from './redis-connection.js';
 import { type Scripts, scriptsOf } from './redis-scripts.js';
 
-const BEAT_MS = 2_000;
+const BEAT_MS = 1_000;
 /** A process of which nothing is heard for this long has lost its leases. */
 const LIFE_MS = 8_000;
 /** Keys end by themselves after this; they are written anew long before. */
 const KEEP_MS = 3_600_000;
-const WRITE_ANEW_BEATS = 300;
+const WRITE_ANEW_BEATS = 600;
 /** After Redis lost what it knew, every process has told it again what it holds within this time; until then no slot is given. */
-const SETTLING_MS = 2.5 * BEAT_MS;
+const SETTLING_MS = 3 * BEAT_MS;
 const COMMAND_MS = 1_000;
 /** While nothing is heard of changes, what others may have changed is read anew this often. */
 const READ_ANEW_MS = 10_000;
@@ -42,6 +42,7 @@ export class RedisCoordinator extends Coordinator {
   readonly #timers: NodeJS.Timeout[];
   #note: ProcessNote | undefined;
   #epoch = '';
+  #others = 0;
   #up = false;
   #toldLost = false;
   #settledAt = 0;
@@ -174,6 +175,7 @@ export class RedisCoordinator extends Coordinator {
     if (!this.#up || ++this.#beats % WRITE_ANEW_BEATS === 0) return this.#register();
     const known = await this.#scripts.hubBeat(this.#epoch, LIFE_MS, KEEP_MS).catch((error: unknown) => this.#lose(error));
     if (known === 0) await this.#register();
+    else if (known !== undefined) this.#others = Number(known) - 1;
   }
 
   /** Tells Redis all that this process holds, in place of what it knew. Never rejects. */
@@ -193,7 +195,7 @@ export class RedisCoordinator extends Coordinator {
     const epoch = String(
       await this.#scripts.hubRegister(LIFE_MS, KEEP_MS, JSON.stringify(this.#note ?? null), randomToken(9), this.#held.toJson()),
     );
-    if (this.#epoch !== '' && epoch !== this.#epoch) this.#settledAt = performance.now() + SETTLING_MS;
+    if (this.#epoch !== '' && epoch !== this.#epoch && this.#others > 0) this.#settledAt = performance.now() + SETTLING_MS;
     this.#epoch = epoch;
     if (this.#up) return;
     this.#up = true;

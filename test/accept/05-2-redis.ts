@@ -171,7 +171,7 @@ function startHub(redisPort: number): Promise<HubProcess> {
 /** A client that logs in anew every few uploads. */
 class Uploader {
   #client: Promise<RawSftp> | undefined;
-  readonly #left: Promise<RawSftp>[] = [];
+  #puts: Promise<unknown>[] = [];
 
   constructor(
     private readonly port: number,
@@ -180,19 +180,22 @@ class Uploader {
 
   async put(number: number): Promise<void> {
     if (number % LOGIN_EVERY === 0) {
-      if (this.#client) this.#left.push(this.#client);
+      this.end();
       this.#client = RawSftp.connect({ port: this.port, user: 'alice', privateKey: this.key });
-      if (this.#left.length > 3)
-        void this.#left
-          .shift()!
-          .then(client => client.end())
-          .catch(() => undefined);
     }
-    await (await this.#client!).put(`/f-${number}`, Buffer.from(`content of ${number}`));
+    const put = this.#client!.then(client => client.put(`/f-${number}`, Buffer.from(`content of ${number}`)));
+    this.#puts.push(put);
+    await put;
   }
 
+  /** Leaves when what is under way has ended. */
   end(): void {
-    for (const client of [...this.#left, this.#client!]) void client.then(one => one.end()).catch(() => undefined);
+    const [client, puts] = [this.#client, this.#puts];
+    this.#puts = [];
+    const leave = async () => (await client)?.end();
+    void Promise.allSettled(puts)
+      .then(leave)
+      .catch(() => undefined);
   }
 }
 

@@ -61,6 +61,8 @@ for (const [what, breakIt] of [
     const [one, other] = [await connect(), await connect()];
     const leases = await Promise.all([one, other, one].map(({ coordinator }, i) => coordinator.acquire('g', 3, snapshot(`s${i}`))));
     t.true(leases.every(lease => lease !== undefined));
+    // With the next beat of each, they know of each other.
+    await sleep(1_500);
     await breakIt(own);
     await until(() => one.coordinator.connected() && other.coordinator.connected());
     t.is(await one.coordinator.acquire('g', 3, snapshot('late')), undefined);
