@@ -15,6 +15,8 @@ const MIN_PORTS = 10;
 export class FtpServer implements ProtocolServer {
   readonly #listeners: NetServer[] = [];
   readonly #connections = new Set<Connection>();
+  /** Those to which nothing is said yet. */
+  readonly #waiting = new Set<Socket>();
   #connect: ((socket: Socket, admission: Admission, reached: string | undefined) => Connection) | undefined;
   #drained: (() => void) | undefined;
   #stopping = false;
@@ -42,6 +44,7 @@ export class FtpServer implements ProtocolServer {
   async stop(signal: AbortSignal): Promise<void> {
     this.#stopping = true;
     for (const listener of this.#listeners) if (listener.listening) listener.close();
+    for (const socket of this.#waiting) socket.destroy();
     const drained = new Promise<void>(resolve => {
       this.#drained = resolve;
     });
@@ -94,14 +97,29 @@ export class FtpServer implements ProtocolServer {
   #accept(socket: Socket, implicit: boolean, reached: string | undefined): void {
     const { remoteAddress } = socket;
     const connect = this.#connect;
-    const admission = this.#stopping || !remoteAddress || !connect ? undefined : this.context.login.admit(remoteAddress);
-    if (!admission || !connect) {
+    if (this.#stopping || !remoteAddress || !connect) {
       refuse(socket, implicit);
       return;
     }
-    const connection = connect(socket, admission, reached);
-    this.#connections.add(connection);
-    connection.start(implicit ? this.context.certificates : undefined);
+    // Clients that open many connections at once are greeted in turn, as their address has a place for the next one.
+    this.#waiting.add(socket);
+    const leave = this.context.login.admitInTurn(remoteAddress, admission => {
+      this.#waiting.delete(socket);
+      if (!admission || socket.destroyed) {
+        admission?.release();
+        refuse(socket, implicit);
+        return;
+      }
+      const connection = connect(socket, admission, reached);
+      this.#connections.add(connection);
+      connection.start(implicit ? this.context.certificates : undefined);
+    });
+    if (!this.#waiting.has(socket)) return;
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      this.#waiting.delete(socket);
+      leave();
+    });
   }
 
   #closed(connection: Connection): void {

@@ -154,11 +154,40 @@ test('lets go at once of clients that leave within the handshake', async t => {
   t.is((await (await logIn(t, hub)).command('NOOP')).code, 200);
 });
 
-test('tells a client that there are too many, and lets it go', async t => {
-  const hub = await startFtpHub(t, {}, { values: { limits: { unauthenticatedPerAddress: 1 } } });
-  const first = await FtpClient.connect({ port: hub.port('ftp'), tls: 'none' });
-  await t.throwsAsync(FtpClient.connect({ port: hub.port('ftp'), tls: 'none' }), { message: /421 No more connections/ });
+test('greets clients of one address in turn, and turns away those for whom too many wait', async t => {
+  const hub = await startFtpHub(t, { implicitPort: 0 }, { values: { limits: { unauthenticatedPerAddress: 1 } } });
+  const [explicit, implicit] = hub.hub.listeners.filter(({ protocol }) => protocol === 'ftp');
+  const first = await FtpClient.connect({ port: explicit!.port, tls: 'none' });
+  const order: string[] = [];
+  const come = (name: string, port: number, tls: 'none' | 'implicit') =>
+    FtpClient.connect({ port, tls, bare: true }).then(client => {
+      order.push(name);
+      return client;
+    });
+  const second = come('second', explicit!.port, 'none');
+  await new Promise(resolve => setTimeout(resolve, 100));
+  const third = come('third', implicit!.port, 'implicit');
+  await new Promise(resolve => setTimeout(resolve, 200));
+  t.deepEqual(order, []);
   first.close();
+  (await second).close();
+  (await third).close();
+  t.deepEqual(order, ['second', 'third']);
+  const last = await FtpClient.connect({ port: explicit!.port, tls: 'none' });
+  const crowd = Array.from({ length: 20 }, () =>
+    FtpClient.connect({ port: explicit!.port, tls: 'none' }).then(
+      client => {
+        client.close();
+        return 'greeted';
+      },
+      (error: Error) => error.message,
+    ),
+  );
+  await new Promise(resolve => setTimeout(resolve, 300));
+  last.close();
+  const told = await Promise.all(crowd);
+  t.is(told.filter(text => text === 'greeted').length, 4);
+  t.is(told.filter(text => text.includes('421 No more connections')).length, 16);
 });
 
 test('has no TLS where it is off', async t => {
