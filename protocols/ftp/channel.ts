@@ -94,11 +94,6 @@ export class Channel {
     return this.#tap.wasClosed((this.#stream as TLSSocket).getProtocol(), twoByteChunks);
   }
 
-  /** Whether the bytes are protected. */
-  get isSecure(): boolean {
-    return this.protection !== undefined;
-  }
-
   async #open(receives: boolean): Promise<Socket | TLSSocket> {
     const accepted = await this.port.connect();
     const socket = receives ? this.reads.replace(accepted) : accepted;

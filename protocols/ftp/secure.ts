@@ -34,16 +34,17 @@ export function handshake(socket: TLSSocket): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error?: unknown) =>
       reject(new HubError('unavailable', 'The TLS handshake failed', error instanceof Error ? { cause: error } : {}));
+    // Node tells of a client that leaves within the handshake by 'end' alone, and keeps what was written to it.
+    const failures = ['end', '_tlsError', 'error', 'close'] as const;
     // Not within the handshake's own callback: a socket that is dropped there takes the process with it.
     socket.once('secure', () => {
       socket.off('end', failed);
-      setImmediate(resolve);
+      setImmediate(() => {
+        resolve();
+        for (const name of failures) socket.off(name, failed);
+      });
     });
-    // Node tells of a client that leaves within the handshake by nothing else, and keeps what was written to it.
-    socket.once('end', failed);
-    socket.once('_tlsError', failed);
-    socket.once('error', failed);
-    socket.once('close', failed);
+    for (const name of failures) socket.once(name, failed);
   });
 }
 
@@ -111,7 +112,8 @@ export class RecordTap extends Duplex {
   }
 
   override _final(done: () => void): void {
-    this.socket.end();
+    // It has ended by itself where the client has ended it.
+    if (!this.socket.writableEnded) this.socket.end();
     done();
   }
 

@@ -107,8 +107,9 @@ async function receive(
       true,
       async (stream, channel) => {
         const end = await new Receiver(client.context.pool, channel, transfer, position, client.ascii).receive(stream);
-        // A client that is killed ends both connections at once: of the other one we hear in the same turn of the loop.
-        if (!channel.isSecure) await setImmediate();
+        // A client that is killed ends both connections at once: of the other one we hear in the same turn of the loop. And the event
+        // is on its way to the database before the connection is closed.
+        await setImmediate();
         channel.throwIfAborted();
         await finish?.(end);
       },
