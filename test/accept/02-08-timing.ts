@@ -34,6 +34,7 @@ const PAIRS: readonly { readonly what: string; readonly guesses: readonly [Guess
 const script: AcceptScript = {
   id: '02.8',
   title: 'an unknown user, and a right password without its key, take as long as a wrong password',
+  alone: true,
   async run(report) {
     const hub = await HubProcess.start({ env: { ENTREPOT_DEFENCE__ENABLED: 'false', ENTREPOT_PROTOCOLS__SFTP__MAX_TRIES: '100' } });
     await hub.addUser('alice', 'secret');

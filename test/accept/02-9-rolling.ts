@@ -23,6 +23,7 @@ const CREATE = OPEN.WRITE | OPEN.CREATE | OPEN.TRUNCATE;
 const script: AcceptScript = {
   id: '02.9',
   title: '200 connections come and go, many of them killed in mid-transfer, and nothing of them stays',
+  alone: true,
   async run(report, scale) {
     const runMs = scale === 'full' ? 600_000 : 60_000;
     const scene = await Scene.start(false);

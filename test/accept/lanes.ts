@@ -1,0 +1,45 @@
+import { fileURLToPath } from 'node:url';
+import { run } from '../support/children.js';
+import type { AcceptScript } from './script.js';
+
+/** Longer than any script takes. */
+const LIMIT_MS = 20 * 60_000;
+
+/** How many checks passed, failed, and were left out. */
+export interface Sum {
+  passed: number;
+  failed: number;
+  left: number;
+}
+
+/**
+ * Runs each script in a process of its own, `lanes` at a time, and prints what each printed when it has ended. Those that
+ * measure the machine come last, by themselves.
+ */
+export async function runInLanes(scripts: readonly AcceptScript[], lanes: number, options: readonly string[]): Promise<Sum> {
+  const sum: Sum = { passed: 0, failed: 0, left: 0 };
+  const shared = scripts.filter(({ alone }) => !alone);
+  const lane = async (): Promise<void> => {
+    for (let script = shared.shift(); script; script = shared.shift()) await runApart(script, options, sum);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  for (const script of scripts.filter(({ alone }) => alone)) await runApart(script, options, sum);
+  return sum;
+}
+
+async function runApart({ id }: AcceptScript, options: readonly string[], sum: Sum): Promise<void> {
+  const program = fileURLToPath(new URL('index.js', import.meta.url));
+  const began = performance.now();
+  const { output } = await run(process.execPath, [program, id, ...options, '--lanes', '1'], { timeoutMs: LIMIT_MS });
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
+  const [, left] = /^(\d+) left out/m.exec(output) ?? [];
+  const printed = output.replace(/^\d+ left out.*\n?|^\d+ passed, \d+ failed$/gm, '').trim();
+  console.log(`\n${printed}\n     ${id} took ${((performance.now() - began) / 1_000).toFixed(0)} s`);
+  sum.passed += Number(passed ?? 0);
+  sum.left += Number(left ?? 0);
+  sum.failed += Number(failed ?? 0);
+  if (passed === undefined) {
+    sum.failed += 1;
+    console.log(`FAIL ${id} did not come to its end`);
+  }
+}
