@@ -1,12 +1,13 @@
 import 'reflect-metadata';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { LocalCoordinator } from '#core/cluster/local.js';
 import { type MemberSettings, Members } from '#core/cluster/members.js';
 import { ProcessRepository } from '#core/db/processes.js';
 import { createLogger } from '#core/log.js';
 import { Outbox } from '../../conformance/outbox.js';
+import { onEachDatabase } from '../../support/databases.js';
 
 const log = createLogger('silent');
 
@@ -26,7 +27,7 @@ async function endedPid(): Promise<number> {
   return child.pid!;
 }
 
-test('a hub that can have no others writes nothing', async t => {
+onEachDatabase('a hub that can have no others writes nothing', async t => {
   const repository = await records(t);
   const alone = member(repository, { node: 'a', shareable: false });
   await alone.enter('hub');
@@ -37,7 +38,7 @@ test('a hub that can have no others writes nothing', async t => {
   await alone.leave();
 });
 
-test('those that live know each other, and one that leaves is gone at once', async t => {
+onEachDatabase('those that live know each other, and one that leaves is gone at once', async t => {
   const repository = await records(t);
   const [one, other] = [member(repository, { node: 'a' }), member(repository, { node: 'b' })];
   await one.enter('hub');
@@ -49,7 +50,7 @@ test('those that live know each other, and one that leaves is gone at once', asy
   t.false(one.isAlive(other.id));
 });
 
-test('one whose process has ended is dead at once on its own machine, until it is forgotten', async t => {
+onEachDatabase('one whose process has ended is dead at once on its own machine, until it is forgotten', async t => {
   const repository = await records(t);
   const [one, other] = [member(repository, { node: 'a' }), member(repository, { node: 'b' })];
   await other.enter('hub');
@@ -69,7 +70,7 @@ test('one whose process has ended is dead at once on its own machine, until it i
   t.deepEqual(await one.look(), []);
 });
 
-test('one whose beat stands still is dead after 15 s, whatever its clock says; one that comes back enters again', async t => {
+onEachDatabase('one whose beat stands still is dead after 15 s, whatever its clock says; one that comes back enters again', async t => {
   const repository = await records(t);
   const [one, other] = [member(repository, { node: 'a' }), member(repository, { node: 'b' })];
   await one.enter('hub');
@@ -88,7 +89,7 @@ test('one whose beat stands still is dead after 15 s, whatever its clock says; o
   t.true(one.isAlive(other.id));
 });
 
-test('processes of an earlier start are dead on a database that one node uses, those of the same start are not', async t => {
+onEachDatabase('processes of an earlier start are dead on a database that one node uses, those of the same start are not', async t => {
   const repository = await records(t);
   const settings = { node: 'a', shareable: false };
   const [former, first, second] = ['then', 'now', 'now'].map(family => member(repository, { ...settings, family }));
@@ -103,7 +104,7 @@ test('processes of an earlier start are dead on a database that one node uses, t
   t.true(second!.isAlive(first!.id));
 });
 
-test('a node without Redis is refused beside another that works, whichever of them lacks it', async t => {
+onEachDatabase('a node without Redis is refused beside another that works, whichever of them lacks it', async t => {
   for (const [joined, other] of [
     [false, true],
     [true, false],
@@ -121,7 +122,7 @@ test('a node without Redis is refused beside another that works, whichever of th
   }
 });
 
-test('a node of the same Redis with another database is refused, and so is a second node on SQLite', async t => {
+onEachDatabase('a node of the same Redis with another database is refused, and so is a second node on SQLite', async t => {
   const repository = await records(t);
   const enter = (hub: string, shareable: boolean) => {
     const coordinator = new LocalCoordinator();

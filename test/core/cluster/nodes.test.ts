@@ -12,6 +12,7 @@ import { UserRepository } from '#core/db/users.js';
 import { LiveRelay } from '#core/events/live-relay.js';
 import { createLogger } from '#core/log.js';
 import { until } from '../../conformance/outbox.js';
+import { type DatabaseKind, onEachDatabase } from '../../support/databases.js';
 import { openSession, startHub, type TestHub, type TestHubOptions } from '../../support/hub.js';
 import { type Service, startRedis } from '../../support/services.js';
 import { put } from '../vfs/support.js';
@@ -25,9 +26,10 @@ test.after.always(() => redis?.stop());
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
 
-/** Two nodes on one database and one storage. The file of SQLite serves both: they are one process, which the hubs are not told. */
-async function twoNodes(t: ExecutionContext, options: TestHubOptions = {}): Promise<readonly [TestHub, TestHub]> {
+/** Two nodes on one database and one storage. A file of SQLite serves both, since they are one process, which the hubs are not told. */
+async function twoNodes(t: ExecutionContext, kind: DatabaseKind, options: TestHubOptions = {}): Promise<readonly [TestHub, TestHub]> {
   const folder = await mkdtemp(join(tmpdir(), 'entrepot-nodes-'));
+  const url = kind.dialect === 'sqlite' ? `sqlite:${folder}/hub.db` : await kind.fresh();
   const keyPrefix = `nodes-${++prefixes}`;
   const node = (name: string, users: TestHubOptions['users'] = {}) =>
     startHub(t, {
@@ -38,11 +40,12 @@ async function twoNodes(t: ExecutionContext, options: TestHubOptions = {}): Prom
       values: {
         ...options.values,
         node: name,
-        database: { url: `sqlite:${folder}/hub.db` },
+        database: { url },
         secrets: { key: KEY },
         redis: { url: redis.url, keyPrefix },
       },
       configure: container => {
+        if (kind.dialect !== 'sqlite') return;
         const settings = { node: name, shareable: true, joined: true, log: createLogger('silent') };
         const coordinator = container.resolve(Coordinator as InjectionToken<Coordinator>);
         container.registerInstance(Members, new Members(container.resolve(ProcessRepository), coordinator, settings));
@@ -56,8 +59,8 @@ async function twoNodes(t: ExecutionContext, options: TestHubOptions = {}): Prom
 
 const registry = ({ hub }: TestHub) => hub.get(SessionRegistry);
 
-test('the limit of a user holds for all nodes, whatever is tried at the same time', async t => {
-  const nodes = await twoNodes(t, { users: { alice: { maxSessions: 5 } } });
+onEachDatabase('the limit of a user holds for all nodes, whatever is tried at the same time', async (t, kind) => {
+  const nodes = await twoNodes(t, kind, { users: { alice: { maxSessions: 5 } } });
   let most = 0;
   let open = 0;
   let opened = 0;
@@ -76,25 +79,28 @@ test('the limit of a user holds for all nodes, whatever is tried at the same tim
   await until(async () => (await registry(nodes[0]).list()).length === 0);
 });
 
-test('a user who is disabled on one node is out on the other within a second, and so is a session that is ended', async t => {
-  const [one, other] = await twoNodes(t, { users: { alice: {}, bob: {} } });
-  const [alice, bob] = [await openSession(other.hub, 'alice'), await openSession(other.hub, 'bob')];
-  const ended = (session: typeof alice) =>
-    new Promise<number>(resolve => session.signal.addEventListener('abort', () => resolve(performance.now())));
-  const ends = [ended(alice), ended(bob)];
-  await until(async () => (await registry(one).list()).length === 2);
-  const began = performance.now();
-  const users = one.hub.get(UserRepository);
-  const found = await users.findByUsername('alice');
-  await users.update(found!.id, { status: 'disabled' }, found!.version);
-  await registry(one).end(bob.info.id, 'Enough');
-  for (const end of ends) t.true((await end) - began < 1_000);
-  t.is(bob.signal.reason, 'Enough');
-  await t.throwsAsync(registry(one).end(bob.info.id, 'Again'), { code: 'not-found' });
-});
+onEachDatabase(
+  'a user who is disabled on one node is out on the other within a second, and so is a session that is ended',
+  async (t, kind) => {
+    const [one, other] = await twoNodes(t, kind, { users: { alice: {}, bob: {} } });
+    const [alice, bob] = [await openSession(other.hub, 'alice'), await openSession(other.hub, 'bob')];
+    const ended = (session: typeof alice) =>
+      new Promise<number>(resolve => session.signal.addEventListener('abort', () => resolve(performance.now())));
+    const ends = [ended(alice), ended(bob)];
+    await until(async () => (await registry(one).list()).length === 2);
+    const began = performance.now();
+    const users = one.hub.get(UserRepository);
+    const found = await users.findByUsername('alice');
+    await users.update(found!.id, { status: 'disabled' }, found!.version);
+    await registry(one).end(bob.info.id, 'Enough');
+    for (const end of ends) t.true((await end) - began < 1_000);
+    t.is(bob.signal.reason, 'Enough');
+    await t.throwsAsync(registry(one).end(bob.info.id, 'Again'), { code: 'not-found' });
+  },
+);
 
-test('what happens on one node is seen live on the other, while somebody looks', async t => {
-  const [one, other] = await twoNodes(t);
+onEachDatabase('what happens on one node is seen live on the other, while somebody looks', async (t, kind) => {
+  const [one, other] = await twoNodes(t, kind);
   const seen: string[] = [];
   const stop = one.hub
     .get(LiveRelay)
@@ -110,8 +116,8 @@ test('what happens on one node is seen live on the other, while somebody looks',
   t.is(seen.length, before);
 });
 
-test('an upload that was cut off on one node goes on at the other', async t => {
-  const [one, other] = await twoNodes(t);
+onEachDatabase('an upload that was cut off on one node goes on at the other', async (t, kind) => {
+  const [one, other] = await twoNodes(t, kind);
   const session = await openSession(one.hub, 'alice');
   const begun = await session.files.open('/big', { write: true, create: true, truncate: true });
   await begun.write(Buffer.from('0123456789'), 0);
