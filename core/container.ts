@@ -19,6 +19,7 @@ import { parsePlace, parseTimeOfDay } from './backup/place.js';
 import { Coordinator } from './cluster/coordinator.js';
 import { Members } from './cluster/members.js';
 import { redisSettings } from './cluster/open.js';
+import type { HubPart } from './cluster/part.js';
 import type { Config } from './config/schema.js';
 import { AddressRuleRepository } from './db/address-rules.js';
 import { AdminRepository } from './db/admins.js';
@@ -73,8 +74,8 @@ export interface Foundation {
   readonly database: Database;
   readonly secrets: Secrets;
   readonly coordinator: Coordinator;
-  /** Of the processes that one start of a hub made; undefined for a hub of one process. */
-  readonly family?: string | undefined;
+  /** Of this process; undefined for a hub of one process. */
+  readonly part?: HubPart | undefined;
   readonly log: Logger;
 }
 
@@ -83,7 +84,7 @@ export const CONFIG: InjectionToken<Config> = Symbol('Config');
 
 /** Every registration of a hub, in a container of its own: this list is the wiring diagram. */
 export function buildContainer(foundation: Foundation): DependencyContainer {
-  const { config, dataDirectory, database, secrets, coordinator, log } = foundation;
+  const { config, dataDirectory, database, secrets, coordinator, part, log } = foundation;
   const container = root.createChildContainer();
   const once = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) =>
     container.register(token, { useFactory: instanceCachingFactory(make) });
@@ -127,7 +128,7 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
 
   once(Guards, () => new Guards(config.guards.timeout));
   once(Outbound, () => new Outbound({ allow: config.outbound.allow, timeoutMs: config.outbound.timeout }));
-  once(Certificates, () => new Certificates({ settings: config.tls, dataDirectory, log }));
+  once(Certificates, () => new Certificates({ settings: config.tls, dataDirectory, ticketSeed: part?.ticketSeed, log }));
   once(
     ExpiryWarnings,
     c => new ExpiryWarnings(c.resolve(Certificates), c.resolve(SettingsRepository), c.resolve(EventBus as InjectionToken<EventBus>)),
@@ -135,7 +136,7 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
   once(Backups, c => backups(c, config, dataDirectory, log));
   once(StorageRegistry, c => storageRegistry(c, config, log));
   once(PendingRecovery, c => pendingRecovery(c, log));
-  once(TakeOver, c => takeOver(c, log));
+  once(TakeOver, c => takeOver(c, foundation));
   once(ResumableUploads, c => resumableUploads(c, config, log));
   once(
     VfsServices,
@@ -168,12 +169,12 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
   return container;
 }
 
-function members(c: DependencyContainer, { config, family, log }: Foundation): Members {
+function members(c: DependencyContainer, { config, part, log }: Foundation): Members {
   return new Members(c.resolve(ProcessRepository), c.resolve(Coordinator as InjectionToken<Coordinator>), {
     node: config.node,
     shareable: !config.database.url.startsWith('sqlite:'),
     joined: redisSettings(config) !== undefined,
-    family,
+    family: part?.family,
     log,
   });
 }
@@ -188,7 +189,7 @@ function pendingRecovery(c: DependencyContainer, log: Logger): PendingRecovery {
   );
 }
 
-function takeOver(c: DependencyContainer, log: Logger): TakeOver {
+function takeOver(c: DependencyContainer, { part, log }: Foundation): TakeOver {
   return new TakeOver({
     members: c.resolve(Members),
     coordinator: c.resolve(Coordinator as InjectionToken<Coordinator>),
@@ -196,6 +197,7 @@ function takeOver(c: DependencyContainer, log: Logger): TakeOver {
     events: c.resolve(EventRepository),
     uploads: c.resolve(ResumableUploads),
     storages: c.resolve(StorageRegistry),
+    isHeir: part?.role !== 'serve',
     log,
   });
 }

@@ -1,4 +1,3 @@
-import { access, chmod, constants, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DependencyContainer, InjectionToken } from 'tsyringe';
@@ -11,9 +10,11 @@ import { parsePlace } from './backup/place.js';
 import { Coordinator } from './cluster/coordinator.js';
 import { Members } from './cluster/members.js';
 import { openCoordinator } from './cluster/open.js';
+import { type HubPart, nameOfPart, type Siblings } from './cluster/part.js';
 import type { Config } from './config/schema.js';
 import { type Configuration, type ConfigurationInput, type ConfiguredProtocol, readConfiguration, readProtocols } from './configuration.js';
 import { buildContainer } from './container.js';
+import { makeDataDirectory } from './data-directory.js';
 import { Database, type Migration } from './db/database.js';
 import { EventRepository } from './db/events.js';
 import { openDatabase } from './db/open.js';
@@ -46,8 +47,8 @@ import { VfsServices } from './vfs/scope.js';
 /** What a hub is made of. */
 export interface HubOptions extends ConfigurationInput {
   readonly migrations: readonly Migration[];
-  /** Names the processes that one start makes together; undefined for a hub of one process. */
-  readonly family?: string;
+  /** Which part this process has; undefined for a hub of one process, which has them all. */
+  readonly part?: HubPart;
   /** Instead of the one that the configuration describes. */
   readonly log?: Logger;
   /** Called with the container before anything is resolved from it: tests put their own parts in. */
@@ -80,6 +81,7 @@ export class Hub {
   #id = '';
   #started = false;
   #stopping = false;
+  #retired = false;
   #stopCounting: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -90,6 +92,7 @@ export class Hub {
     readonly log: Logger,
     private readonly container: DependencyContainer,
     readonly protocols: readonly ConfiguredProtocol[],
+    private readonly part: HubPart | undefined,
   ) {}
 
   /** Reads the configuration, loads the extensions, opens the database and brings it up to date; listens nowhere. Throws HubError with one clear sentence. */
@@ -98,21 +101,23 @@ export class Hub {
     const { config } = configuration;
     const dataDirectory = resolve(options.dataDirectory);
     await makeDataDirectory(dataDirectory);
-    const log = options.log ?? createLogger(config.log.level, config.log.format);
+    const { part } = options;
+    const ownLog = options.log ?? createLogger(config.log.level, config.log.format);
+    const log = part ? ownLog.child({ worker: nameOfPart(part) }) : ownLog;
     const secrets = await Secrets.load({ key: config.secrets.key, dataDirectory });
     const database = await openDatabase({ ...config.database, durability: config.durability, dataDirectory, log });
     let coordinator: Coordinator | undefined;
     try {
       await database.migrate(options.migrations);
-      coordinator = await openCoordinator(config, log);
-      const container = buildContainer({ config, dataDirectory, database, secrets, coordinator, family: options.family, log });
+      coordinator = await openCoordinator(config, log, part?.coordinator);
+      const container = buildContainer({ config, dataDirectory, database, secrets, coordinator, part, log });
       options.configure?.(container);
       await secrets.verify(container.resolve(SettingsRepository));
       const registry = container.resolve(ExtensionRegistry);
       for (const { loaded, options: section } of configuration.extensions) registry.add(loaded, section);
       const protocols = readProtocols(configuration, registry.protocols.values());
       requireKnown(config.proxyProtocol.protocols, protocols);
-      const hub = new Hub(config, configuration, dataDirectory, log, container, protocols);
+      const hub = new Hub(config, configuration, dataDirectory, log, container, protocols, part);
       container.registerInstance(HUB, hub);
       await hub.#prepare();
       return hub;
@@ -156,13 +161,18 @@ export class Hub {
     return this.container.resolve(token);
   }
 
-  /** Settles what the last run left, starts deliveries and listens. Throws HubError with one clear sentence; the hub is then stopped. */
+  /** The processes of this hub on this machine, but for this one; undefined for a hub of one process. */
+  get siblings(): Siblings | undefined {
+    return this.part?.siblings;
+  }
+
+  /** Settles what the last run left, starts deliveries and listens, as far as it is the part of this process. Throws HubError with one clear sentence; the hub is then stopped. */
   async start(): Promise<void> {
     this.#started = true;
     const protocols = this.protocols.map(({ type }) => type.name);
     this.#stopCounting = countEvents(this.get(EventBus as InjectionToken<EventBus>), this.get(Metrics), protocols);
     try {
-      await this.#makeOwner();
+      if (this.#hasJobs) await this.#makeOwner();
       await this.get(TakeOver).start(this.#id);
       this.#stopTasks.push(() => this.get(TakeOver).stop());
       for (const task of this.get(ExtensionRegistry).startTasks) {
@@ -171,16 +181,20 @@ export class Hub {
       }
       this.get(LiveRelay).start();
       this.#stopTasks.push(async () => this.get(LiveRelay).stop());
-      const dispatcher = this.get(Dispatcher);
-      await this.get(EventQueue as InjectionToken<EventQueue>).start((delivery, signal) => dispatcher.run(delivery, signal));
-      this.#schedule();
+      if (this.#hasJobs) await this.#startJobs();
       await this.get(Certificates).start();
-      await this.#listen();
-      await this.get(ExpiryWarnings).run();
+      if (this.part?.role !== 'jobs') await this.#listen();
+      if (this.#hasJobs) await this.get(ExpiryWarnings).run();
     } catch (error) {
       await this.stop(AbortSignal.abort());
       throw error;
     }
+  }
+
+  /** Stops accepting, and lets clients go on; resolves when none is left, or `signal` aborts. stop() is to follow. */
+  async retire(signal: AbortSignal): Promise<void> {
+    this.#retired = true;
+    await this.#quietly('listeners', Promise.all(this.#servers.map(server => server.retire?.(signal))));
   }
 
   /** Whether new clients should come: false as soon as the hub is told to stop. */
@@ -219,6 +233,16 @@ export class Hub {
     this.log.info({ username }, 'made the first owner from the configuration');
   }
 
+  get #hasJobs(): boolean {
+    return this.part?.role !== 'serve';
+  }
+
+  async #startJobs(): Promise<void> {
+    const dispatcher = this.get(Dispatcher);
+    await this.get(EventQueue as InjectionToken<EventQueue>).start((delivery, signal) => dispatcher.run(delivery, signal));
+    this.#schedule();
+  }
+
   #schedule(): void {
     const schedule = this.get(Schedule);
     const { keepMs } = this.get(EventSettings);
@@ -240,7 +264,7 @@ export class Hub {
         proxy: this.#proxyOf(type.name),
         log: this.log.child({ component: type.name }),
         dataDirectory: this.dataDirectory,
-        worker: { index: 0, count: 1 },
+        worker: { index: this.part?.index ?? 0, count: this.part?.count ?? 1 },
         resolve: token => this.get(token),
       });
       this.#servers.push(server);
@@ -260,7 +284,7 @@ export class Hub {
   async #stop(given: AbortSignal | undefined): Promise<void> {
     const { readinessDelay, grace } = this.config.shutdown;
     // Those who watch /readyz send their clients elsewhere meanwhile.
-    if (this.#servers.length > 0 && readinessDelay > 0 && !given?.aborted)
+    if (this.#servers.length > 0 && readinessDelay > 0 && !this.#retired && !given?.aborted)
       await sleep(readinessDelay, undefined, given && { signal: given }).catch(() => undefined);
     const signal = given ?? AbortSignal.timeout(grace);
     this.#stopCounting?.();
@@ -270,7 +294,7 @@ export class Hub {
     for (const task of this.#stopTasks) await this.#quietly('extension', task());
     await this.#quietly('schedule', this.get(Schedule).stop());
     await this.#quietly('uploads', this.get(ResumableUploads).stop());
-    if (this.#started)
+    if (this.#started && this.#hasJobs)
       await this.#quietly(
         'queue',
         this.get(EventQueue as InjectionToken<EventQueue>).stop(AbortSignal.any([AbortSignal.timeout(QUEUE_GRACE_MS)])),
@@ -304,18 +328,4 @@ function firstStorage(dataDirectory: string) {
 /** Another node may start at the same time. */
 function unlessMadeElsewhere(error: unknown): void {
   if (!(error instanceof HubError && error.code === 'already-exists')) throw error;
-}
-
-async function makeDataDirectory(directory: string): Promise<void> {
-  try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
-    if (made !== undefined) await chmod(directory, 0o700);
-    await access(directory, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw new HubError(
-      'unavailable',
-      `The data directory ${directory} cannot be written: ${(error as Error).message}. Give another one by --data-dir.`,
-      { cause: error },
-    );
-  }
 }

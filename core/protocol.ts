@@ -9,6 +9,8 @@ import type { Certificates } from './tls/certificates.js';
 export interface ProtocolServer {
   /** Binds its listeners; resolves to the addresses bound, once they accept connections. */
   start(): Promise<readonly ListenAddress[]>;
+  /** Stops accepting, for another process that goes on; clients go on as before. Resolves when none is left, or `signal` aborts. stop() follows. */
+  retire?(signal: AbortSignal): Promise<void>;
   /** Stops accepting and lets transfers finish; when `signal` aborts, drops those left. */
   stop(signal: AbortSignal): Promise<void>;
 }

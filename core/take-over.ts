@@ -15,6 +15,8 @@ export interface TakeOverParts {
   readonly events: EventRepository;
   readonly uploads: ResumableUploads;
   readonly storages: StorageRegistry;
+  /** Whether it is this process that takes over; others only say that they live. */
+  readonly isHeir: boolean;
   readonly log: Logger;
 }
 
@@ -32,13 +34,11 @@ export class TakeOver {
 
   /** To be called before clients are accepted. `hub` names the database, and begins the names of temporaries. Throws what Members.enter() throws. */
   async start(hub: string): Promise<void> {
-    const { members, recovery, uploads } = this.parts;
+    const { members, isHeir, uploads } = this.parts;
     this.#hub = hub;
     await members.enter(hub);
-    await recovery.start();
-    const dead = await members.look();
-    await this.#sweepAll(new Set(await uploads.start()));
-    await members.forget(dead.map(({ id }) => id));
+    if (isHeir) await this.#takeOver();
+    else await uploads.kept();
     if (members.hasOthers) this.#timer = setInterval(() => this.#look(), members.lookMs);
   }
 
@@ -49,6 +49,14 @@ export class TakeOver {
     await this.parts.recovery.stop();
   }
 
+  async #takeOver(): Promise<void> {
+    const { members, recovery, uploads } = this.parts;
+    await recovery.start();
+    const dead = await members.look();
+    await this.#sweepAll(new Set(await uploads.start()));
+    await members.forget(dead.map(({ id }) => id));
+  }
+
   #look(): void {
     const { log } = this.parts;
     this.#looking = this.#looking
@@ -57,9 +65,9 @@ export class TakeOver {
   }
 
   async #lookOnce(): Promise<void> {
-    const { members, recovery, uploads, log, coordinator } = this.parts;
+    const { members, recovery, uploads, log, coordinator, isHeir } = this.parts;
     const dead = await members.look();
-    if (dead.length === 0) return;
+    if (dead.length === 0 || !isHeir) return;
     for (const { id, node } of dead)
       log.warn({ process: id, node }, 'a process ended in the middle of its work: what it left is taken over');
     await recovery.look();
@@ -84,7 +92,11 @@ export class TakeOver {
 
   async #sweep(storage: string, keep: ReadonlySet<string>, dead: readonly string[] | undefined): Promise<void> {
     const { members, storages, log } = this.parts;
-    const living = [members.id, ...members.living.map(({ id }) => id)].map(id => `${this.#hub}-${id}-`);
+    // A process may have begun meanwhile.
+    const living = async () => {
+      await members.look();
+      return [members.id, ...members.living.map(({ id }) => id)].map(id => `${this.#hub}-${id}-`);
+    };
     try {
       const backend = await storages.backend(storage);
       let files = 0;

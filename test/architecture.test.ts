@@ -24,7 +24,7 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
 
 /** Inside core, a folder or file may import only from its own line and the lines before it. */
 const LAYERS: readonly RegExp[] = [
-  /^(errors|log|printable|ids|glob|metrics|net|proxy-header|proxy-protocol|version|webhook-secret|outbound|secrets|session-info)\.ts$|^(config|tls)\/|^backup\/(place|due)\.ts$/,
+  /^(errors|data-directory|log|printable|ids|glob|metrics|net|proxy-header|proxy-protocol|version|webhook-secret|outbound|secrets|session-info)\.ts$|^(config|tls)\/|^backup\/(place|due)\.ts$/,
   /^(db|storage|cluster)\/|^schedule\.ts$|^secrets\.ts$|^events\/(types|delivery|rule|bus)\.ts$/,
   /^guards\.ts$/,
   /^events\//,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { type AddressInfo, isIP } from 'node:net';
+import { type AddressInfo, isIP, Server as NetServer } from 'node:net';
 import { addressWithin, HubError, type ListenAddress, type ProtocolContext, type ProtocolServer } from '#core/api.js';
 import type { WebApp } from './app.js';
 import type { WebOptions } from './options.js';
@@ -17,6 +17,8 @@ export class WebServer implements ProtocolServer {
   #listener: Server | undefined;
   #app: Promise<WebApp> | undefined;
   #prune: NodeJS.Timeout | undefined;
+  #closed: Promise<void> | undefined;
+  #retiring = false;
 
   constructor(
     private readonly options: WebOptions,
@@ -38,6 +40,7 @@ export class WebServer implements ProtocolServer {
     if (tls) this.context.certificates.follow(listener as ReturnType<typeof createSecureServer>);
     this.context.proxy.serve(listener);
     this.#listener = listener;
+    this.#closed = new Promise(done => listener.once('close', done));
     listener.on('request', (request, response) => void this.#answer('request', request, response));
     listener.on('checkContinue', (request, response) => void this.#answer('checkContinue', request, response));
     const listening = once(listener, 'listening');
@@ -53,13 +56,26 @@ export class WebServer implements ProtocolServer {
     return [{ host, port: bound, tls, url: publicUrl(this.options, bound, tls) }];
   }
 
+  /** Connections that are kept alive get one more answer, and are closed with it. */
+  async retire(signal: AbortSignal): Promise<void> {
+    if (!this.#listener) return;
+    this.#retiring = true;
+    // That of an HTTP server would cut idle connections, on some of which a request is on its way.
+    NetServer.prototype.close.call(this.#listener);
+    const late = new Promise<void>(done => {
+      if (signal.aborted) done();
+      else signal.addEventListener('abort', () => done(), { once: true });
+    });
+    await Promise.race([this.#closed, late]);
+  }
+
   async stop(signal: AbortSignal): Promise<void> {
     const listener = this.#listener;
     if (!listener) return;
     clearInterval(this.#prune);
     const app = await this.#app?.catch(() => undefined);
     app?.stopping();
-    const closed = new Promise<void>(done => listener.close(() => done()));
+    if (listener.listening) listener.close();
     this.context.proxy.stop();
     listener.closeIdleConnections();
     const dropAll = () => listener.closeAllConnections();
@@ -67,12 +83,13 @@ export class WebServer implements ProtocolServer {
     else signal.addEventListener('abort', dropAll, { once: true });
     // What is kept alive and becomes idle after this answer.
     const idle = setInterval(() => listener.closeIdleConnections(), 100);
-    await closed;
+    await this.#closed;
     clearInterval(idle);
     signal.removeEventListener('abort', dropAll);
   }
 
   async #answer(event: 'request' | 'checkContinue', request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#retiring) response.shouldKeepAlive = false;
     try {
       this.#app ??= this.#load();
       (await this.#app).handle(event, request, response);

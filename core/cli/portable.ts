@@ -95,7 +95,7 @@ async function serve(context: CliContext, { folder, dataDirectory, options, json
       ...(credentials.password !== undefined && { password: credentials.password }),
       permissions: { '/': options.readOnly ? ['list', 'download'] : ['*'] },
     });
-    const told = stopSignal();
+    const told = stopSignal(context);
     await startHub(hub);
     const { username } = added.user;
     const sftp = hub.listeners.find(({ protocol }) => protocol === 'sftp');

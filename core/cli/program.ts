@@ -3,6 +3,7 @@ import { HubError, toHubError } from '../errors.js';
 import { printable } from '../printable.js';
 import { HUB_VERSION } from '../version.js';
 import { addAdminCommands } from './admins.js';
+import { DEFAULT_DATA_DIRECTORY } from './announcement.js';
 import { addBackupCommands } from './backup.js';
 import { addBanCommands } from './bans.js';
 import { addCertificateCommands } from './certificates.js';
@@ -16,8 +17,9 @@ import { addHelpCommand } from './help.js';
 import { addHostKeyCommands } from './host-keys.js';
 import { wantsColour } from './output.js';
 import { addPortableCommand } from './portable.js';
+import { addReloadCommand } from './reload.js';
 import { addSessionCommands } from './sessions.js';
-import { addStartCommand, DEFAULT_DATA_DIRECTORY } from './start.js';
+import { addStartCommand } from './start.js';
 import { addStatusCommand } from './status.js';
 import { addStorageCommands } from './storages.js';
 import { addUserCommands } from './users.js';
@@ -26,6 +28,7 @@ import { addWebhookCommands } from './webhooks.js';
 const COMMANDS: readonly AddCommands[] = [
   addStartCommand,
   addStatusCommand,
+  addReloadCommand,
   addPortableCommand,
   addUserCommands,
   addAdminCommands,

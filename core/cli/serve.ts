@@ -1,14 +1,20 @@
 import { HubError } from '../errors.js';
 import type { Hub } from '../hub.js';
+import type { CliContext } from './context.js';
 
 const PROGRESS_MS = 2_000;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-/** The signal to stop, listened for from now on; a second one ends the process at once. */
-export function stopSignal(): Promise<string> {
+/**
+ * The signal to stop, listened for from now on; a second one ends the process at once. SIGHUP calls `reload`, where that is given; of a
+ * terminal that is closed it means the end.
+ */
+export function stopSignal({ output }: Pick<CliContext, 'output'>, reload?: () => void): Promise<string> {
   return new Promise(resolve => {
     let stopping = false;
-    for (const name of SIGNALS) {
+    const [names, hangUp] = reload && !output.isTTY ? [SIGNALS, reload] : [[...SIGNALS, 'SIGHUP'] as const, undefined];
+    if (hangUp) process.on('SIGHUP', hangUp);
+    for (const name of names) {
       process.on(name, () => {
         if (stopping) process.exit(1);
         stopping = true;

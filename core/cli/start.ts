@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Hub } from '../hub.js';
-import type { OperationServices } from '../operations/services.js';
+import type { Config } from '../config/schema.js';
+import { tell, tellEverything } from './announcement.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { surroundings, withExamples } from './group.js';
 
@@ -17,8 +16,15 @@ export function addStartCommand(program: Command, context: CliContext): void {
 }
 
 async function start(context: CliContext, options: GlobalOptions): Promise<void> {
+  const { workerLink } = await import('../cluster/workers.js');
+  const link = workerLink();
+  if (link) return (await import('./worker.js')).runWorker(context, options, link);
   const { ControlServer, refuseSecondHub } = await import('../control.js');
   await refuseSecondHub(options.dataDir);
+  const config = await readCore(context, options);
+  const { countWorkers } = await import('../config/workers.js');
+  const serving = countWorkers(config);
+  if (serving > 0) return (await import('./primary.js')).runPrimary(context, options, config, serving);
   const [{ Hub }, { runOperation }, { servicesOf }, { startHub, stopServing, stopSignal }, shipped] = await Promise.all([
     import('../hub.js'),
     import('../operations/index.js'),
@@ -35,7 +41,9 @@ async function start(context: CliContext, options: GlobalOptions): Promise<void>
     throw error;
   });
   try {
-    const told = stopSignal();
+    const told = stopSignal(context, () =>
+      hub.log.info({}, 'SIGHUP: one process has nothing to replace; certificates and hooks are watched'),
+    );
     await startHub(hub);
     await control.announce(hub.listeners);
     await tell(context, options, hub, services);
@@ -52,50 +60,12 @@ async function start(context: CliContext, options: GlobalOptions): Promise<void>
   }
 }
 
-/** The hub complains of the first section that is wrong; whoever starts it should read of all. */
-async function tellEverything(error: unknown, context: CliContext, options: GlobalOptions): Promise<never> {
-  const { ConfigError } = await import('../config/config-error.js');
-  if (error instanceof ConfigError) await (await import('./shipped-types.js')).readAll(context, options);
-  throw error;
-}
-
-/** One box on a terminal, one log line elsewhere. */
-async function tell(context: CliContext, options: GlobalOptions, hub: Hub, services: OperationServices): Promise<void> {
-  const { HUB_VERSION } = await import('../version.js');
-  const { dataDirectory, listeners } = hub;
-  const setup = await setupLink(hub);
-  if (!context.output.isTTY) {
-    hub.log.info({ version: HUB_VERSION, pid: process.pid, dataDirectory, listeners }, 'listening');
-    if (setup !== undefined) hub.log.info({ link: setup }, 'there is no admin yet; this link makes the owner, once, within 60 minutes');
-    return;
+/** The options of the core, before anything else is loaded. */
+async function readCore(context: CliContext, options: GlobalOptions): Promise<Config> {
+  const [{ ConfigSources }, { configSchema }] = await Promise.all([import('../config/load.js'), import('../config/schema.js')]);
+  try {
+    return (await ConfigSources.read({ file: options.config, env: context.env })).parse([], configSchema);
+  } catch (error) {
+    return tellEverything(error, context, options);
   }
-  const { renderSummary, clientCommand } = await import('./summary.js');
-  const { items } = await services.users.page({}, undefined, 1);
-  const sftp = listeners.find(({ protocol }) => protocol === 'sftp');
-  const where = options.dataDir === DEFAULT_DATA_DIRECTORY ? '' : ` --data-dir ${options.dataDir}`;
-  const next = items.length
-    ? sftp && ['Connect:', `  ${clientCommand(sftp, items[0]!.username)}`]
-    : [
-        'There is no user yet. In another terminal:',
-        `  ${context.program} user add alice${where}`,
-        ...(sftp ? [`  ${clientCommand(sftp, 'alice')}`] : []),
-      ];
-  const facts = [['Data', dataDirectory], ...(hub.reports.has('hooks') ? [['Hooks', join(dataDirectory, 'hooks')]] : [])] as [
-    string,
-    string,
-  ][];
-  const first = setup === undefined ? [] : ['Set it up in a browser, once, within 60 minutes:', `  ${setup}`, ''];
-  context.output.write(`${renderSummary({ version: HUB_VERSION, listeners, facts, next: [...first, ...(next || [])] })}\n`);
 }
-
-/** Where the owner is made; undefined when there is an admin, or no web server. */
-async function setupLink(hub: Hub): Promise<string | undefined> {
-  const { Setup } = await import('../auth/setup.js');
-  const url = hub.listeners.find(({ protocol }) => protocol === 'web')?.url;
-  const setup = hub.get(Setup);
-  // Behind '#', so that no proxy on the way writes it into a log.
-  return url !== undefined && (await setup.needed()) ? `${url}setup#token=${await setup.token()}` : undefined;
-}
-
-/** The data directory unless one is given. */
-export const DEFAULT_DATA_DIRECTORY = './entrepot-data';

@@ -20,12 +20,15 @@ export class CoordinatorHost {
       for (const lease of leases.values()) void lease.release();
       leases.clear();
     };
-    member.on('coordinator.acquire', async ({ id, group, limit }: { readonly id: string; readonly group: string; readonly limit: number }) => {
-      const lease = this.#members.has(member) ? await this.#kept.acquire(group, limit) : undefined;
-      if (lease && !this.#members.has(member)) await lease.release();
-      else if (lease) leases.set(id, lease);
-      return lease !== undefined;
-    });
+    member.on(
+      'coordinator.acquire',
+      async ({ id, group, limit }: { readonly id: string; readonly group: string; readonly limit: number }) => {
+        const lease = this.#members.has(member) ? await this.#kept.acquire(group, limit) : undefined;
+        if (lease && !this.#members.has(member)) await lease.release();
+        else if (lease) leases.set(id, lease);
+        return lease !== undefined;
+      },
+    );
     member.on('coordinator.release', (id: string) => {
       void leases.get(id)?.release();
       leases.delete(id);

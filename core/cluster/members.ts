@@ -134,9 +134,10 @@ export class Members {
 
   /** What need not be waited for. */
   #hasEnded({ family, machine, pid }: ProcessRecord): boolean {
-    if (family === this.#family) return pid !== process.pid && !isRunning(pid);
-    if (!this.settings.shareable) return true;
-    return machine !== '' && machine === this.#machine && pid !== process.pid && !isRunning(pid);
+    const isHere = family === this.#family || (machine !== '' && machine === this.#machine);
+    // What a killed hub left may take a moment to end, and to finish what it has under way.
+    if (isHere) return pid !== process.pid && !isRunning(pid);
+    return !this.settings.shareable;
   }
 
   /** Several nodes without Redis: limits, bans and sessions of each would not hold for the others. */

@@ -4,10 +4,10 @@ import type { Coordinator } from './coordinator.js';
 import { LocalCoordinator } from './local.js';
 import type { RedisSettings } from './redis-connection.js';
 
-/** The coordinator that the configuration asks for. Does not wait for a Redis that is away. Throws for settings that cannot work. */
-export async function openCoordinator(config: Config, log: Logger): Promise<Coordinator> {
+/** The coordinator that the configuration asks for: by Redis, or that of the processes of this `machine`, where there are several. Does not wait for a Redis that is away. Throws for settings that cannot work. */
+export async function openCoordinator(config: Config, log: Logger, machine?: Coordinator): Promise<Coordinator> {
   const redis = redisSettings(config);
-  if (!redis) return new LocalCoordinator();
+  if (!redis) return machine ?? new LocalCoordinator();
   // Loaded only by those who have a Redis.
   const { RedisCoordinator } = await import('./redis.js');
   return RedisCoordinator.connect(redis, log);

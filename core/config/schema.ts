@@ -93,6 +93,12 @@ export const configSchema = z.strictObject({
         .describe('What every key and channel begins with; hubs that are to stay apart need one each'),
     })
     .prefault({}),
+  workers: z
+    .union([z.literal('auto'), z.int().min(0).max(64)])
+    .default('auto')
+    .describe(
+      "How many processes serve clients, beside one for deliveries and tasks and one that starts them; 0 is one process for everything. 'auto' is 0 on up to two cores, and one less than there are cores otherwise",
+    ),
   durability: z
     .enum(['disk', 'process'])
     .default('disk')

@@ -3,6 +3,12 @@ import { HubError } from '../errors.js';
 import { HUB_VERSION } from '../version.js';
 import { operation } from './operation.js';
 
+/** One process of a hub. */
+export interface HubProcess {
+  readonly name: string;
+  readonly pid: number;
+}
+
 /** What administrators see of the hub as a whole. */
 export const hubOperations = {
   'sessions.list': operation(z.strictObject({ user: z.string().optional() }), async ({ sessions }, { user }) => {
@@ -25,6 +31,14 @@ export const hubOperations = {
     const make = reports.get(name);
     if (!make) throw new HubError('not-found', `Nothing reports '${name}'`);
     return make();
+  }),
+
+  /** Replaces the processes of a hub that has several, without refusing a client; those do it for it that hold them. */
+  'hub.reload': operation(z.strictObject({}), async (): Promise<{ readonly processes: readonly HubProcess[] }> => {
+    throw new HubError(
+      'unsupported',
+      'Only a hub of several processes can replace them while it serves (`workers`); this one has to be stopped and started',
+    );
   }),
 
   'hub.status': operation(z.strictObject({}), async ({ dataDirectory, listeners, config, sessions, isReady }) => ({

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Config } from '../config/schema.js';
@@ -15,6 +15,8 @@ export interface CertificatesOptions {
   readonly settings: Config['tls'];
   /** Files are named relative to it. */
   readonly dataDirectory: string;
+  /** What the keys of session tickets are made of, for processes that are to resume each other's sessions; random unless given. */
+  readonly ticketSeed?: Uint8Array | undefined;
   readonly log: Logger;
 }
 
@@ -46,7 +48,8 @@ const DEFAULT = '';
 export class Certificates {
   readonly #settings: Config['tls'];
   readonly #log: Logger;
-  #ticketKeys = randomBytes(TICKET_KEY_BYTES);
+  readonly #ticketSeed: Uint8Array;
+  #ticketKeys: Buffer = randomBytes(TICKET_KEY_BYTES);
   readonly #listeners = new Set<() => void>();
   /** By the certificates in it: names often share one. */
   readonly #contexts = new Map<string, SecureContext>();
@@ -58,6 +61,7 @@ export class Certificates {
   constructor(private readonly options: CertificatesOptions) {
     this.#settings = options.settings;
     this.#log = options.log.child({ component: 'tls' });
+    this.#ticketSeed = options.ticketSeed ?? randomBytes(TICKET_KEY_BYTES);
   }
 
   /** Whether the hub uses the certificate that it made itself. */
@@ -79,6 +83,7 @@ export class Certificates {
       () => readAuthorities(authorities, revoked),
     );
     await Promise.all([...this.#pairs, this.#clients].map(watched => watched.load()));
+    this.#makeTicketKeys();
     this.#checkSettings();
     for (const { value } of this.#pairs) {
       const reason = invalidity(value, Date.now());
@@ -235,12 +240,19 @@ export class Certificates {
         this.#log.error({ reason: one.problem }, 'A new certificate cannot be used; what was read before stays in use');
     }
     if (!outcomes.some(({ outcome }) => outcome === 'changed')) return;
-    // A session that is resumed is not checked anew.
-    if (outcomes.some(({ one, outcome }) => one === this.#clients && outcome === 'changed'))
-      this.#ticketKeys = randomBytes(TICKET_KEY_BYTES);
+    this.#makeTicketKeys();
     this.#contexts.clear();
     this.#log.info({ certificates: this.list().map(({ names, notAfter }) => ({ names, notAfter })) }, 'The certificates were replaced');
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Others when the authorities change, since a session that is resumed is not checked anew; the same in all processes that have read the same. */
+  #makeTicketKeys(): void {
+    const { authorities, revoked } = this.#clients?.value ?? {};
+    const known = createHash('sha256')
+      .update(JSON.stringify([authorities, revoked]))
+      .digest();
+    this.#ticketKeys = Buffer.from(hkdfSync('sha256', this.#ticketSeed, '', known, TICKET_KEY_BYTES));
   }
 
   #path(file: string | undefined): string | undefined {

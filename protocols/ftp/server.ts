@@ -41,9 +41,18 @@ export class FtpServer implements ProtocolServer {
     return addresses;
   }
 
+  async retire(signal: AbortSignal): Promise<void> {
+    this.#closeListeners();
+    await new Promise<void>(resolve => {
+      this.#drained = resolve;
+      if (signal.aborted || this.#connections.size === 0) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
   async stop(signal: AbortSignal): Promise<void> {
     this.#stopping = true;
-    for (const listener of this.#listeners) if (listener.listening) listener.close();
+    this.#closeListeners();
     for (const socket of this.#waiting) socket.destroy();
     const drained = new Promise<void>(resolve => {
       this.#drained = resolve;
@@ -58,6 +67,10 @@ export class FtpServer implements ProtocolServer {
     signal.removeEventListener('abort', dropAll);
     // Only now: data connections of transfers that might finish had to be let in.
     this.context.proxy.stop();
+  }
+
+  #closeListeners(): void {
+    for (const listener of this.#listeners) if (listener.listening) listener.close();
   }
 
   #contextOf(): ConnectionContext {

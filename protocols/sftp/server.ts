@@ -69,6 +69,15 @@ export class SftpServer implements ProtocolServer {
     return [{ host: this.options.host, port, tls: false, fingerprints: offered.map(key => key.fingerprint) }];
   }
 
+  async retire(signal: AbortSignal): Promise<void> {
+    if (this.#net.listening) this.#net.close();
+    await new Promise<void>(resolveDrained => {
+      this.#drained = resolveDrained;
+      if (signal.aborted || this.#connections.size === 0) resolveDrained();
+      else signal.addEventListener('abort', () => resolveDrained(), { once: true });
+    });
+  }
+
   async stop(signal: AbortSignal): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#hostKeyTimer);
