@@ -181,6 +181,9 @@ export class Workers {
       await running.ready;
       place.current = running;
       return running;
+    } catch (error) {
+      await running.stop(0);
+      throw error;
     } finally {
       place.next = undefined;
     }

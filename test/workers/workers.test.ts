@@ -57,32 +57,35 @@ test.serial('limits hold over all processes, and sessions of each are seen and e
   t.is(await hub.stop(), 0);
 });
 
-test.serial('the death of one process ends its own connections alone; what it left is resolved, and what others have under way is not', async t => {
-  const hub = await startWorkers(t);
-  const clients = await Promise.all(Array.from({ length: 8 }, () => logIn(hub)));
-  for (const [i, client] of clients.entries()) await beginUpload(client, `/open-${i}`);
-  const [victim] = (await processesOf(hub)).filter(({ name }) => name === 'serve 0');
-  const next = await killPart(hub, victim!);
-  t.not(next.pid, victim!.pid);
-  await until('its clients notice', () => clients.some(client => !client.alive));
-  const living = clients.flatMap((client, i) => (client.alive ? [{ client, i }] : []));
-  t.true(living.length > 0 && living.length < clients.length, `${living.length} of ${clients.length} live`);
-  // Longer than it takes until a dead process is noticed, and what it left swept.
-  const staging = join(hub.files, '.entrepot');
-  const temporaries = async () => (await readdir(hub.files, { recursive: true })).filter(name => /\.entrepot.*-/.test(name));
-  await until('what it left is swept', async () => (await temporaries()).length === living.length, 10_000).catch(async error => {
-    t.log(staging, await temporaries());
-    throw error;
-  });
-  await sleep(4_000);
-  for (const { client, i } of living) {
-    await client.put(`/after-${i}`, Buffer.from('content'));
-    t.is((await client.get(`/after-${i}`)).toString(), 'content');
-  }
-  t.is((await temporaries()).length, living.length);
-  t.is((await listEvents(hub, 'upload.completed')).length, living.length);
-  t.is(await hub.stop(), 0);
-});
+test.serial(
+  'the death of one process ends its own connections alone; what it left is resolved, and what others have under way is not',
+  async t => {
+    const hub = await startWorkers(t);
+    const clients = await Promise.all(Array.from({ length: 8 }, () => logIn(hub)));
+    for (const [i, client] of clients.entries()) await beginUpload(client, `/open-${i}`);
+    const [victim] = (await processesOf(hub)).filter(({ name }) => name === 'serve 0');
+    const next = await killPart(hub, victim!);
+    t.not(next.pid, victim!.pid);
+    await until('its clients notice', () => clients.some(client => !client.alive));
+    const living = clients.flatMap((client, i) => (client.alive ? [{ client, i }] : []));
+    t.true(living.length > 0 && living.length < clients.length, `${living.length} of ${clients.length} live`);
+    // Longer than it takes until a dead process is noticed, and what it left swept.
+    const staging = join(hub.files, '.entrepot');
+    const temporaries = async () => (await readdir(hub.files, { recursive: true })).filter(name => /\.entrepot.*-/.test(name));
+    await until('what it left is swept', async () => (await temporaries()).length === living.length, 10_000).catch(async error => {
+      t.log(staging, await temporaries());
+      throw error;
+    });
+    await sleep(4_000);
+    for (const { client, i } of living) {
+      await client.put(`/after-${i}`, Buffer.from('content'));
+      t.is((await client.get(`/after-${i}`)).toString(), 'content');
+    }
+    t.is((await temporaries()).length, living.length);
+    t.is((await listEvents(hub, 'upload.completed')).length, living.length);
+    t.is(await hub.stop(), 0);
+  },
+);
 
 test.serial('the death of the process for jobs interrupts nobody, and deliveries and commands go on', async t => {
   const hub = await startWorkers(t);
@@ -178,8 +181,7 @@ test.serial('a TLS session of one process is resumed by the others, those that r
 
 test.serial('a reload replaces every process, with the configuration as it is then; what cannot start leaves all as it was', async t => {
   const configFile = join(await temporaryFolder('config'), 'config.yaml');
-  const write = (limit: string) =>
-    writeFile(configFile, `workers: 2\nshutdown: { grace: 6s }\nlimits: { sessionsPerUser: ${limit} }\n`);
+  const write = (limit: string) => writeFile(configFile, `workers: 2\nshutdown: { grace: 6s }\nlimits: { sessionsPerUser: ${limit} }\n`);
   await write('5');
   const hub = await HubProcess.start({ configFile, env: { ENTREPOT_LOG__FORMAT: 'json' } });
   t.teardown(() => hub.kill());
