@@ -35,6 +35,7 @@ export const METRICS = {
   entrepot_database_up: gauge('Whether the database answers', [], 'process'),
   entrepot_database_probe_seconds: gauge('How long the database took to answer just now', [], 'process'),
   entrepot_redis_up: gauge('Whether Redis serves, where there is one', [], 'process'),
+  entrepot_database_retries_total: counter('Transactions that were made again, because others were in their way', []),
   entrepot_certificate_not_after_timestamp_seconds: gauge('When a certificate ends, in seconds since 1970', ['certificate'], 'process'),
   entrepot_backups_total: counter('Backups', ['result']),
   entrepot_backup_last_success_timestamp_seconds: gauge(

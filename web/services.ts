@@ -35,6 +35,8 @@ export interface WebServices {
   readonly live: LiveRelay;
   readonly metrics: Metrics;
   readonly openDeliveries: () => Promise<readonly OpenCount[]>;
+  /** How often transactions of this process were made again. */
+  readonly databaseRetries: () => number;
   /** Whether new clients should come. */
   readonly isReady: () => boolean;
   readonly setup: Setup;
@@ -64,6 +66,7 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     live: context.resolve(LiveRelay),
     metrics: context.resolve(Metrics),
     openDeliveries: () => openDeliveries(context.resolve(Database as InjectionToken<Database>)),
+    databaseRetries: () => context.resolve(Database as InjectionToken<Database>).retries,
     isReady: () => hub.isReady,
     setup: context.resolve(Setup),
     adminLogin: context.resolve(AdminLogin),

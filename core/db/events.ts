@@ -5,6 +5,7 @@ import type { HubEvent } from '../events/types.js';
 import { Database, type Statement } from './database.js';
 import { insertingDeliveries } from './delivery-statements.js';
 import { among, type Dialect } from './dialect.js';
+import { isOutcomeUnknown } from './errors.js';
 import type { Page } from './page.js';
 
 /** Which events a list shows; everything given must hold. */
@@ -89,7 +90,18 @@ export class EventRepository {
     }
     const statements: Statement[] = settled ? settling(settled) : [];
     statements.push({ sql: INSERT_EVENT, bindings: Object.values(row) }, ...deliveries);
-    await this.database.change(statements);
+    await this.database.change(statements).catch((error: unknown) => this.#unlessRecorded(row.id, error));
+  }
+
+  /** The connection may have broken before the answer: whether the event is there then says how it went. */
+  async #unlessRecorded(id: string, error: unknown): Promise<void> {
+    if (!isOutcomeUnknown(error)) throw error;
+    const found = await this.database
+      .knex('events')
+      .where({ id })
+      .first('id')
+      .catch(() => undefined);
+    if (!found) throw error;
   }
 
   /** Makes pending events ready, and their deliveries, if any may be `wanted`, due. Those that are no longer pending stay as they are. */

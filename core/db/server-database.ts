@@ -16,9 +16,10 @@ export interface ServerDatabaseOptions extends Partial<ServerOptions> {
   readonly log: Logger;
 }
 
-const MAX_TRIES = 6;
-/** A try that ended later than that after the first one began is the last. */
-const TRYING_MS = 4_000;
+const MAX_TRIES = 8;
+/** A try that ended later than that after the first one began is the last; so is one that waited in vain for a lock. */
+const TRYING_MS = 8_000;
+const WAITED_MS = 3_000;
 const FIRST_PAUSE_MS = 10;
 const READS = /^\s*(select|with)\b/i;
 
@@ -145,10 +146,13 @@ export class ServerDatabase extends Database {
   async #persist<T>(attempt: () => Promise<T>): Promise<T> {
     const began = performance.now();
     for (let tries = 1; ; tries++) {
+      const triedAt = performance.now();
       try {
         return await attempt();
       } catch (error) {
-        if (!isTransient(error) || tries >= MAX_TRIES || performance.now() - began > TRYING_MS) throw databaseError(error);
+        const now = performance.now();
+        const isLast = tries >= MAX_TRIES || now - began > TRYING_MS || now - triedAt > WAITED_MS;
+        if (isLast || !isTransient(error)) throw databaseError(error);
         this.#retries++;
         await sleep(FIRST_PAUSE_MS * 2 ** tries * (0.5 + Math.random()));
       }

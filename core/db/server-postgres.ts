@@ -70,7 +70,9 @@ export const POSTGRES: ServerDriver = {
   },
 
   async run(connection, { sql, bindings }) {
-    const { rows, rowCount, command } = await (connection as Client).query({ ...numbered(sql), values: [...bindings] });
+    const { rows, rowCount, command } = await (connection as Client).query(
+      bindings.length === 0 ? { text: sql } : { ...numbered(sql), values: [...bindings] },
+    );
     return { changes: command === 'SELECT' ? 0 : (rowCount ?? 0), rows };
   },
 

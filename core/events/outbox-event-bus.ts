@@ -6,6 +6,7 @@ import { type EventRecord, EventRepository, type Settlement } from '../db/events
 import { HubError } from '../errors.js';
 import { uuidv7 } from '../ids.js';
 import { EventBus, type OperationProof, type PendingEvent } from './bus.js';
+import { DoubtfulEvents } from './doubtful-events.js';
 import { factsOf } from './facts.js';
 import { RuleTable } from './rules.js';
 import { EventSettings } from './settings.js';
@@ -28,6 +29,7 @@ export class OutboxEventBus extends EventBus {
   readonly #live = new EventEmitter();
   readonly #settled: Settled[] = [];
   readonly #writing = new Set<Promise<void>>();
+  readonly #doubtful: DoubtfulEvents;
   #settleTimer: NodeJS.Timeout | undefined;
   #wakeTimer: NodeJS.Timeout | undefined;
   #wokenAt = Number.NEGATIVE_INFINITY;
@@ -39,6 +41,7 @@ export class OutboxEventBus extends EventBus {
     private readonly settings: EventSettings,
   ) {
     super();
+    this.#doubtful = new DoubtfulEvents(ids => events.drop(ids), settings.log);
   }
 
   async publish<T extends EventType>(type: T, data: EventTypes[T], trx?: Knex.Transaction): Promise<void> {
@@ -52,14 +55,18 @@ export class OutboxEventBus extends EventBus {
   async prepare<T extends EventType>(type: T, data: EventTypes[T], proof: OperationProof): Promise<PendingEvent> {
     const { event, targets, recorded } = this.#make(type, data);
     if (!recorded) return { settle: () => this.#announce(event, false), drop: async () => undefined };
-    await this.#timed(this.#recordWithSettled(this.#record(event, targets, { ...proof, owner: this.settings.process })));
+    const doubt = (error: unknown): never => {
+      this.#doubtful.add(event.id);
+      throw error;
+    };
+    await this.#timed(this.#recordWithSettled(this.#record(event, targets, { ...proof, owner: this.settings.process }))).catch(doubt);
     if (this.settings.isDoubtful()) {
-      await this.events.drop([event.id]);
+      await this.events.drop([event.id]).catch(doubt);
       throw new HubError('unavailable', 'The database did not answer for long; try again');
     }
     return {
       settle: () => this.#settle({ event, wanted: targets.length > 0 }),
-      drop: () => this.events.drop([event.id]),
+      drop: () => this.events.drop([event.id]).catch(doubt),
     };
   }
 
@@ -76,6 +83,7 @@ export class OutboxEventBus extends EventBus {
   }
 
   async flush(): Promise<void> {
+    await this.#doubtful.clear();
     while (this.#writing.size > 0 || this.#settled.length > 0) {
       if (this.#settled.length > 0) await this.#write();
       else await Promise.all(this.#writing);

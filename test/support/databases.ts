@@ -19,7 +19,7 @@ export interface DatabaseKind {
 const NAMES = { SQLite: 'sqlite', MariaDB: 'mysql', PostgreSQL: 'postgres' } as const;
 
 const mariadb = once(async () => {
-  const { url } = await startMariadb();
+  const { url } = await startMariadb('--innodb-flush-log-at-trx-commit=0');
   const admin = await mysql.createConnection(url);
   return (name: string) => createOn(url, name, () => admin.query(`CREATE DATABASE ${name}`));
 });

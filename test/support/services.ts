@@ -32,7 +32,7 @@ export async function startRedis(...options: readonly string[]): Promise<Service
 }
 
 /** MariaDB with an empty database `hub`. Throws Lacking where it is not installed. */
-export async function startMariadb(): Promise<Service> {
+export async function startMariadb(...options: readonly string[]): Promise<Service> {
   const [program, install, client] = [tool('mariadbd'), tool('mariadb-install-db'), tool('mariadb')];
   const [folder, port] = [await temporaryFolder('mariadb'), await freePort()];
   const [data, socket] = [join(folder, 'data'), join(folder, 'socket')];
@@ -40,7 +40,9 @@ export async function startMariadb(): Promise<Service> {
   await succeed(install, ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', ...user]);
   const settings = ['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, `--port=${port}`, '--bind-address=127.0.0.1', ...user];
   const begin = () =>
-    start(program, [...settings, '--innodb-buffer-pool-size=64M', '--skip-log-bin', '--max-connections=400'], { stdio: 'ignore' });
+    start(program, [...settings, '--innodb-buffer-pool-size=64M', '--skip-log-bin', '--max-connections=400', ...options], {
+      stdio: 'ignore',
+    });
   const service = await serve(port, `mysql://hub:hub@127.0.0.1:${port}/hub`, begin, () => greets(port, '', /mariadb|mysql/i));
   const statements =
     "CREATE DATABASE hub CHARACTER SET utf8mb4; CREATE USER hub@'127.0.0.1' IDENTIFIED BY 'hub'; GRANT ALL ON *.* TO hub@'127.0.0.1';";

@@ -47,7 +47,8 @@ async function processMetrics(): Promise<() => Promise<string>> {
 }
 
 /** What the database knows; left out while it does not answer, which is told as well. */
-async function measureDatabase(metrics: Metrics, { operations, openDeliveries }: WebServices): Promise<void> {
+async function measureDatabase(metrics: Metrics, { operations, openDeliveries, databaseRetries }: WebServices): Promise<void> {
+  metrics.set('entrepot_database_retries_total', {}, databaseRetries());
   const began = performance.now();
   try {
     await operations.admins.isEmpty();
