@@ -10,6 +10,7 @@ import { addCertificateCommands } from './certificates.js';
 import { addCompletionCommand } from './completion.js';
 import { addConfigCommands } from './config.js';
 import { type CliContext, type GlobalOptions, UsageError } from './context.js';
+import { addDatabaseCommands } from './database.js';
 import { addDoctorCommand } from './doctor.js';
 import { addDeliveryCommands, addEventCommands } from './events.js';
 import { type AddCommands, addGroupExamples, surroundings, withExamples } from './group.js';
@@ -42,6 +43,7 @@ const COMMANDS: readonly AddCommands[] = [
   addCertificateCommands,
   addBackupCommands,
   addConfigCommands,
+  addDatabaseCommands,
   addDoctorCommand,
   addVersionCommand,
   addCompletionCommand,

@@ -88,7 +88,7 @@ export class ServerDatabase extends Database {
   async migrate(migrations: readonly Migration[]): Promise<readonly string[]> {
     if ((await this.pending(migrations)).length === 0) return [];
     return this.#apart(async knex => {
-      knex.client.connectionSettings = this.driver.schemaSettings(await this.#version());
+      Object.assign(knex.client.connectionSettings, this.driver.schemaSettings(await this.#version()));
       return knex.transaction(trx => {
         const applied = async (): Promise<readonly string[]> => {
           const names = await this.appliedMigrations(trx);
@@ -101,7 +101,9 @@ export class ServerDatabase extends Database {
   }
 
   snapshot<T>(read: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
-    return this.#apart(knex => knex.transaction(read, { isolationLevel: 'repeatable read', readOnly: true }));
+    // Knex writes the two together in a way that MySQL does not read.
+    const readOnly = this.dialect === 'postgres' && { readOnly: true };
+    return this.#apart(knex => knex.transaction(read, { isolationLevel: 'repeatable read', ...readOnly }));
   }
 
   inspect(): Promise<readonly DatabaseFinding[]> {

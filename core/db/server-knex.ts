@@ -78,7 +78,7 @@ export function knexOverServer(driver: ServerDriver, settings: ServerSettings, {
   const say = (message: unknown): void => log.debug({ reason: String(message) }, 'the driver of the database says');
   return makeKnex.knex({
     client: Client as unknown as typeof Knex.Client,
-    connection: { ...driver.schemaSettings('') },
+    connection: { database: settings.database },
     compileSqlOnError: false,
     acquireConnectionTimeout: LIMITS.acquireMs,
     log: { warn: say, error: say, debug: say, deprecate: say },

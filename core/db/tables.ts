@@ -106,9 +106,11 @@ async function describe(knex: Knex, name: string): Promise<Table> {
 async function namesOf(knex: Knex): Promise<readonly string[]> {
   if (dialectOf(knex) === 'sqlite')
     return knex('sqlite_master').where({ type: 'table' }).whereNot('name', 'like', 'sqlite\\_%').pluck('name') as Promise<string[]>;
-  return knex('information_schema.tables')
+  // By names of their own: MySQL gives the columns of its catalogue in capitals.
+  const rows: readonly Row[] = await knex('information_schema.tables')
     .where({ table_schema: currentSchema(knex), table_type: 'BASE TABLE' })
-    .pluck('table_name') as Promise<string[]>;
+    .select({ name: 'table_name' });
+  return rows.map(({ name }) => String(name));
 }
 
 async function parentsOf(knex: Knex, table: string): Promise<readonly string[]> {
@@ -119,7 +121,8 @@ async function parentsOf(knex: Knex, table: string): Promise<readonly string[]> 
     return knex('information_schema.key_column_usage')
       .where({ table_schema: currentSchema(knex), table_name: table })
       .whereNotNull('referenced_table_name')
-      .pluck('referenced_table_name') as Promise<string[]>;
+      .select({ parent: 'referenced_table_name' })
+      .then((rows: readonly Row[]) => rows.map(({ parent }) => String(parent)));
   return knex('pg_constraint')
     .where({ contype: 'f' })
     .whereRaw('conrelid = ?::regclass', [table])

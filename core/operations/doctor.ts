@@ -14,6 +14,7 @@ export const doctorOperations = {
       machine ? examineMachine(services.dataDirectory) : [],
       machine ? checkListeners(services) : [],
       machine ? guarded('redis', () => checkRedis(services.config)) : [],
+      guarded('database', () => checkDatabase(services)),
       guarded('storages', () => checkStorages(services)),
       guarded('hooks', () => checkHooks(services)),
       guarded('certificates', () => checkCertificates(services)),
@@ -27,6 +28,10 @@ function checkListeners({ listeners, configuredProtocols }: OperationServices): 
     ({ protocol, host, port }): Finding => ({ check: `port ${port}`, result: 'ok', detail: `listens for ${protocol} at ${host}` }),
   );
   return [...bound, ...configuredProtocols.flatMap(({ name, options }) => checkPlainText(name, options))];
+}
+
+async function checkDatabase({ inspectDatabase }: OperationServices): Promise<readonly Finding[]> {
+  return (await inspectDatabase()).map(finding => ({ check: 'database', ...finding }));
 }
 
 async function checkStorages(services: OperationServices): Promise<readonly Finding[]> {

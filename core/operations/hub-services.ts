@@ -6,6 +6,7 @@ import { SessionRegistry } from '../auth/session.js';
 import { Backups } from '../backup/backups.js';
 import { Coordinator } from '../cluster/coordinator.js';
 import { AdminRepository } from '../db/admins.js';
+import { Database } from '../db/database.js';
 import { DeliveryRepository } from '../db/deliveries.js';
 import { EventRepository } from '../db/events.js';
 import { RuleRepository } from '../db/rules.js';
@@ -29,6 +30,7 @@ export function servicesOf(hub: Hub): OperationServices {
     config: hub.config,
     dataDirectory: hub.dataDirectory,
     log: hub.log,
+    inspectDatabase: () => hub.get(Database as InjectionToken<Database>).inspect(),
     users: hub.get(UserRepository),
     admins: hub.get(AdminRepository),
     webSessions: hub.get(WebSessionRepository),

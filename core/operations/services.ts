@@ -3,6 +3,7 @@ import type { Coordinator } from '../cluster/coordinator.js';
 import type { Config } from '../config/schema.js';
 import type { AdminRepository } from '../db/admins.js';
 import type { Ban } from '../db/bans.js';
+import type { DatabaseFinding } from '../db/database.js';
 import type { DeliveryRepository } from '../db/deliveries.js';
 import type { EventRepository } from '../db/events.js';
 import type { StoredRule } from '../db/rules.js';
@@ -69,6 +70,8 @@ export interface OperationServices {
   readonly sessions: { list(): Promise<readonly SessionSnapshot[]>; end(id: string, reason: string): Promise<unknown> };
   /** Throws 'permission-denied' when the hub would refuse to send to `url`, naming the setting that allows it. */
   readonly outbound: { check(url: string): Promise<void> };
+  /** What there is to say about the database; throws 'unavailable'. */
+  readonly inspectDatabase: () => Promise<readonly DatabaseFinding[]>;
   /** What extensions report, by '<extension> <name>'. */
   readonly reports: ReadonlyMap<string, () => Promise<unknown>>;
   /** The protocols that extensions brought. */
