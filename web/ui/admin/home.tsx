@@ -1,13 +1,14 @@
 import { IconArrowRight, IconCheck } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
-import type { Status as HubStatus } from '../api-types.js';
+import type { Certificate, Status as HubStatus } from '../api-types.js';
 import { Facts, Page, Section, Status } from '../components/index.js';
 import type { HubEvent } from '../lib/live.js';
 import type { OpenSession, User, Webhook } from '../lib/model.js';
 import { useList, useThing } from '../lib/resources.js';
 import { useSpeech } from '../lib/texts.js';
 import classes from './home.module.css';
+import { ThroughputSection } from './traffic/throughput.js';
 
 /** How the hub is doing; and, as long as something is left of them, the first steps. */
 export function HomePage() {
@@ -67,7 +68,10 @@ export function HomePage() {
         >
           {t('home.uploads.all')}
         </Tile>
+        <DiskTile disk={status.data?.disk} />
+        <CertificateTile />
       </div>
+      <ThroughputSection />
       {status.data && (
         <Section title={t('home.hub')}>
           <Facts
@@ -90,6 +94,42 @@ export function HomePage() {
         </Section>
       )}
     </Page>
+  );
+}
+
+const LOW_SPACE_BYTES = 1024 ** 3;
+
+function DiskTile({ disk }: { readonly disk: HubStatus['disk'] }) {
+  const { t, format } = useSpeech();
+  const low = disk !== undefined && disk.freeBytes < LOW_SPACE_BYTES;
+  return (
+    <Tile href="/storages" label={t('home.disk')} value={disk ? format.bytes(disk.freeBytes) : '–'}>
+      {disk && (
+        <Status tone={low ? 'bad' : 'ok'}>{t(low ? 'home.disk.low' : 'home.disk.of', { size: format.bytes(disk.totalBytes) })}</Status>
+      )}
+    </Tile>
+  );
+}
+
+function CertificateTile() {
+  const { t, format } = useSpeech();
+  const query = useThing<{ readonly items: readonly Certificate[] }>('/certificates');
+  const items = query.data?.items ?? [];
+  const bad = items.filter(({ result }) => result !== 'ok');
+  const first = items
+    .map(({ notAfter }) => notAfter)
+    .filter(end => end !== undefined)
+    .sort()[0];
+  return (
+    <Tile href="/settings" label={t('nav.certificates')} value={query.data ? format.number(items.length) : '–'}>
+      {bad.length > 0 ? (
+        <Status tone="bad">{t('home.certificates.bad', { count: bad.length })}</Status>
+      ) : first !== undefined ? (
+        <Status tone="ok">{t('home.certificates.until', { day: format.day(new Date(first)) })}</Status>
+      ) : (
+        t('home.certificates.none')
+      )}
+    </Tile>
   );
 }
 

@@ -3,6 +3,8 @@ import { MissingPage } from '../components/missing.js';
 import { ApiKeysPage } from './api-keys.js';
 import { DeliveriesPage } from './delivery/deliveries.js';
 import { DeliveryPage } from './delivery/delivery.js';
+import { EditWebhookPage } from './delivery/edit-webhook.js';
+import { ExtensionsPage } from './delivery/extensions.js';
 import { HooksPage } from './delivery/hooks.js';
 import { NewWebhookPage } from './delivery/new-webhook.js';
 import { WebhookPage } from './delivery/webhook.js';
@@ -11,12 +13,14 @@ import { HomePage } from './home.js';
 import { AdminsPage } from './people.js';
 import { ProfilePage } from './profile.js';
 import { BansPage } from './system/bans.js';
+import { DoctorPage } from './system/doctor.js';
 import { NewStoragePage } from './system/new-storage.js';
+import { StoragePage } from './system/storage.js';
 import { StoragesPage } from './system/storages.js';
 import { SystemPage } from './system/system.js';
 import { ActivityPage } from './traffic/activity.js';
 import { EventPage } from './traffic/event.js';
-import { EventsPage } from './traffic/events.js';
+import { AuditPage, EventsPage } from './traffic/events.js';
 import { UserPage } from './users/detail.js';
 import { UsersPage } from './users/list.js';
 import { NewUserPage } from './users/new.js';
@@ -35,10 +39,15 @@ export function AdminPages() {
       <Route path="/webhooks" component={WebhooksPage} />
       <Route path="/webhooks/new" component={NewWebhookPage} />
       <Route path="/webhooks/:id" component={WebhookPage} />
+      <Route path="/webhooks/:id/edit" component={EditWebhookPage} />
       <Route path="/deliveries" component={DeliveriesPage} />
       <Route path="/deliveries/:id" component={DeliveryPage} />
       <Route path="/storages" component={StoragesPage} />
       <Route path="/storages/new" component={NewStoragePage} />
+      <Route path="/storages/:name" component={StoragePage} />
+      <Route path="/extensions" component={ExtensionsPage} />
+      <Route path="/doctor" component={DoctorPage} />
+      <Route path="/audit" component={AuditPage} />
       <Route path="/hooks" component={HooksPage} />
       <Route path="/admins" component={AdminsPage} />
       <Route path="/api-keys" component={ApiKeysPage} />

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { useBrandName } from '../lib/branding.js';
 import { Mark } from './brand.js';
 import classes from './entrance.module.css';
 import { useTitle } from './page.js';
@@ -25,7 +26,7 @@ export function Entrance({
       <main className={classes.sheet}>
         <div className={classes.brand}>
           <Mark size={34} />
-          <span>Entrepot</span>
+          <span dir="auto">{useBrandName()}</span>
         </div>
         <h1>{title}</h1>
         {lead && <div className={classes.lead}>{lead}</div>}

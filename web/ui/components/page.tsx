@@ -1,6 +1,7 @@
 import { IconArrowLeft } from '@tabler/icons-react';
 import { type ReactNode, useEffect } from 'react';
 import { Link } from 'wouter';
+import { useBrandName } from '../lib/branding.js';
 import classes from './page.module.css';
 
 /** What every page has: a title that says what it is, and what can be done with the whole of it. */
@@ -46,9 +47,10 @@ export function Page({ title, lead, actions, back, mark, narrow, children }: Pag
 
 /** Names the page in the browser's tab and history. */
 export function useTitle(title: string): void {
+  const name = useBrandName();
   useEffect(() => {
-    document.title = `${title} · Entrepot`;
-  }, [title]);
+    document.title = `${title} · ${name}`;
+  }, [title, name]);
 }
 
 /** A part of a page with a name of its own. */

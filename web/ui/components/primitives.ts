@@ -7,6 +7,7 @@ export {
   Checkbox,
   CloseButton,
   Collapse,
+  ColorInput,
   Divider,
   Drawer,
   FileButton,

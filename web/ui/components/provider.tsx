@@ -14,6 +14,7 @@ import { BASE } from '../lib/base.js';
 import { storedScheme, storeScheme } from '../lib/preferences.js';
 import { asProblem } from '../lib/problem.js';
 import { SpeechProvider, useSpeech } from '../lib/texts.js';
+import { useBrandColours } from './brand.js';
 import { resolveVariables, theme } from './theme.js';
 
 const schemes: MantineColorSchemeManager = {
@@ -71,6 +72,7 @@ export function Provider({ children }: { readonly children: ReactNode }) {
 
 function Dialogs({ children }: { readonly children: ReactNode }) {
   const { t } = useSpeech();
+  useBrandColours();
   return (
     <ModalsProvider labels={{ confirm: t('common.confirm'), cancel: t('common.cancel') }}>
       <Notifications position="bottom-right" autoClose={5000} limit={4} />

@@ -1,32 +1,26 @@
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react';
+import type { Event, LiveMessages, Traffic } from '../api-types.js';
 import { apiUrl } from './request.js';
 
 /** An event of the hub, as CloudEvents has it. */
-export interface HubEvent {
-  readonly id: string;
-  readonly type: string;
-  readonly source: string;
-  readonly subject?: string;
-  /** RFC 3339. */
-  readonly time: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
+export type HubEvent = Event;
+
+/** What the stream tells of. */
+const TOPICS = ['event', 'delivery', 'sessions', 'throughput', 'traffic', 'reset'] as const satisfies readonly (keyof LiveMessages)[];
+type Topic = (typeof TOPICS)[number];
 
 /** One message of the stream: what it is about, and what it says of it. */
-export interface LiveMessage {
-  readonly topic: string;
-  readonly data: unknown;
-}
+export type LiveMessage = { readonly [T in Topic]: { readonly topic: T; readonly data: LiveMessages[T] } }[Topic];
 
 type Listener = (message: LiveMessage) => void;
 
-/** What the stream tells of. */
-const TOPICS = ['event', 'delivery', 'sessions', 'reset'] as const;
 /** Which lists may look otherwise after a message of a topic. */
 const TOUCHED: Readonly<Record<string, readonly string[]>> = {
   event: ['/events'],
   delivery: ['/deliveries', '/webhooks', '/events'],
+  // What was moved takes room on the disk.
+  traffic: ['/status'],
 };
 const SETTLE_MS = 400;
 
@@ -49,7 +43,7 @@ export function LiveProvider({ children }: { readonly children: ReactNode }) {
     source.onerror = () => setConnected(false);
     for (const topic of TOPICS) {
       source.addEventListener(topic, event => {
-        const message = { topic, data: JSON.parse((event as MessageEvent<string>).data) as unknown };
+        const message = { topic, data: JSON.parse((event as MessageEvent<string>).data) } as LiveMessage;
         for (const listener of listeners.current) listener(message);
         refresh(message);
       });
@@ -84,8 +78,8 @@ export function useLive(listener: Listener): void {
 
 /** Calls `listener` with each event of the hub while the component is shown. */
 export function useLiveEvents(listener: (event: HubEvent) => void): void {
-  useLive(({ topic, data }) => {
-    if (topic === 'event') listener(data as HubEvent);
+  useLive(message => {
+    if (message.topic === 'event') listener(message.data);
   });
 }
 
@@ -93,11 +87,17 @@ export function useLiveEvents(listener: (event: HubEvent) => void): void {
 function refresher(queries: QueryClient): (message: LiveMessage) => void {
   const touched = new Set<string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  return ({ topic, data }) => {
-    if (topic === 'sessions') queries.setQueryData(['/sessions', 'list', {}], data);
-    if (topic === 'reset') void queries.invalidateQueries();
-    for (const path of TOUCHED[topic] ?? []) touched.add(path);
-    if (topic === 'event' && /^login\./.test((data as HubEvent).type)) touched.add('/users').add('/bans');
+  return message => {
+    if (message.topic === 'sessions') queries.setQueryData(['/sessions', 'list', {}], message.data);
+    if (message.topic === 'traffic')
+      queries.setQueryData<Traffic>(['/traffic', '/traffic', {}], before => merged(before, message.data.bins));
+    if (message.topic === 'reset') void queries.invalidateQueries();
+    for (const path of TOUCHED[message.topic] ?? []) touched.add(path);
+    if (message.topic === 'event') {
+      const { type } = message.data;
+      if (/^login\./.test(type)) touched.add('/users').add('/bans');
+      if (type === 'certificate.expiring') touched.add('/certificates');
+    }
     if (touched.size === 0 || timer !== undefined) return;
     timer = setTimeout(() => {
       timer = undefined;
@@ -105,4 +105,11 @@ function refresher(queries: QueryClient): (message: LiveMessage) => void {
       touched.clear();
     }, SETTLE_MS);
   };
+}
+
+/** With the bins that changed in place of what they were. */
+function merged(traffic: Traffic | undefined, changed: Traffic['bins']): Traffic | undefined {
+  if (!traffic) return traffic;
+  const bins = new Map([...traffic.bins, ...changed].map(bin => [bin.at, bin]));
+  return { ...traffic, bins: [...bins.values()].sort((one, other) => one.at - other.at) };
 }

@@ -15,7 +15,7 @@ export function DeliveriesPage() {
   const { t } = useSpeech();
   return (
     <Page title={t('nav.deliveries')} lead={t('deliveries.lead')}>
-      <DeliveryTable list={useListState('-createdAt', ['state', 'webhook', 'event'])} />
+      <DeliveryTable list={useListState('-createdAt', ['state', 'webhook', 'event', 'target'])} />
     </Page>
   );
 }

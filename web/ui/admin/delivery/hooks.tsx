@@ -1,5 +1,6 @@
 import { IconFileCode } from '@tabler/icons-react';
-import { CodeBlock, type Column, DataTable, Empty, Page, Section, Status } from '../../components/index.js';
+import { Link } from 'wouter';
+import { Anchor, CodeBlock, type Column, DataTable, Empty, Page, Section, Status } from '../../components/index.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 
@@ -38,6 +39,16 @@ export function HooksPage() {
       render: hook => (hook.status === 'active' ? <Status tone="ok">{t('hooks.works')}</Status> : <span>{hook.reason}</span>),
     },
     { key: 'conditions', header: t('rules.comment'), render: hook => hook.conditions },
+    {
+      key: 'runs',
+      header: t('hooks.runs'),
+      render: hook => (
+        <Anchor component={Link} href={`/deliveries?${new URLSearchParams({ target: `rule/hooks:${hook.file}/0` })}`}>
+          {t('hooks.runs.show')}
+        </Anchor>
+      ),
+      width: '8rem',
+    },
   ];
   return (
     <Page title={t('hooks.title')} lead={t('hooks.lead', { folder })}>

@@ -1,7 +1,7 @@
 import { IconDots } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { useLocation, useParams } from 'wouter';
+import { Link, useLocation, useParams } from 'wouter';
 import { ActionIcon, Copyable, Facts, Loaded, Menu, Note, Page, Section, Tags, useFeedback } from '../../components/index.js';
 import { useListState } from '../../lib/list-state.js';
 import type { Webhook } from '../../lib/model.js';
@@ -82,6 +82,9 @@ function WebhookMenu({ webhook, rotated }: { readonly webhook: Webhook; readonly
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
+        <Menu.Item component={Link} href={`${path}/edit`}>
+          {t('common.edit')}
+        </Menu.Item>
         <Menu.Item onClick={() => void attempt(t('common.save'), () => set(!webhook.enabled), t('common.saved'))}>
           {t(webhook.enabled ? 'common.disable' : 'common.enable')}
         </Menu.Item>

@@ -48,6 +48,7 @@ function columns(t: Translate, number: (value: number) => string): readonly Colu
       render: webhook => number(webhook.deliveries?.succeeded ?? 0),
       width: '7rem',
     },
+    { key: 'rate', header: t('webhooks.rate'), align: 'right', render: webhook => rateOf(webhook, number), width: '6rem' },
     {
       key: 'waiting',
       header: t('delivery.state.waiting'),
@@ -63,6 +64,11 @@ function columns(t: Translate, number: (value: number) => string): readonly Colu
       width: '7rem',
     },
   ];
+}
+
+/** How many of those that are done arrived. */
+function rateOf({ deliveries: { succeeded, dead } }: Webhook, number: (value: number) => string): string {
+  return succeeded + dead === 0 ? '–' : `${number(Math.floor((100 * succeeded) / (succeeded + dead)))} %`;
 }
 
 /** Whether a webhook works, in a word. */

@@ -1,14 +1,13 @@
 import { IconDatabase, IconPlus } from '@tabler/icons-react';
-import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
 import { Link } from 'wouter';
-import type { StorageTest as Outcome } from '../../api-types.js';
-import { Button, type Column, DataTable, Empty, Page, Status, Tag, useFeedback } from '../../components/index.js';
+import { Button, type Column, DataTable, Empty, Page, Tag } from '../../components/index.js';
 import type { Storage } from '../../lib/model.js';
-import { request, segment } from '../../lib/request.js';
+import { segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
+import { TestStorage } from './storage-form.js';
+import classes from './system.module.css';
 
 /** Where files are kept. */
 export function StoragesPage() {
@@ -30,7 +29,7 @@ export function StoragesPage() {
       render: storage => t(storage.discovered ? 'storages.discovered' : 'storages.added'),
       width: '9rem',
     },
-    { key: 'do', header: '', render: storage => <Deeds storage={storage} />, width: '20rem' },
+    { key: 'do', header: '', render: storage => may('operator') && <Test storage={storage} />, width: '12rem' },
   ];
   return (
     <Page title={t('nav.storages')} lead={t('storages.lead')} actions={may('admin') && add}>
@@ -39,6 +38,7 @@ export function StoragesPage() {
         columns={columns}
         query={query}
         rowKey={storage => storage.name}
+        href={storage => `/storages/${segment(storage.name)}`}
         empty={
           <Empty icon={<IconDatabase size={22} />} title={t('storages.empty')} action={may('admin') && add}>
             {t('storages.empty.text')}
@@ -55,55 +55,10 @@ function placeOf({ options }: Storage): string {
   return String(root ?? capacity ?? '');
 }
 
-function Deeds({ storage }: { readonly storage: Storage }) {
-  const { t, format } = useSpeech();
-  const may = useMay();
-  const queries = useQueryClient();
-  const { confirm, failed } = useFeedback();
-  const [busy, setBusy] = useState(false);
-  const [outcome, setOutcome] = useState<Outcome>();
-  const test = async () => {
-    setBusy(true);
-    try {
-      setOutcome((await request<Outcome>('POST', `/storages/${segment(storage.name)}/test`)).data);
-    } catch (error) {
-      failed(t('storages.test'), error);
-    } finally {
-      setBusy(false);
-    }
-  };
-  const remove = async () => {
-    await request('DELETE', `/storages/${segment(storage.name)}`);
-    await queries.invalidateQueries({ queryKey: ['/storages'] });
-  };
+function Test({ storage }: { readonly storage: Storage }) {
   return (
-    <div style={{ display: 'flex', gap: '0.5rem', alignItems: 'center', justifyContent: 'flex-end', flexWrap: 'wrap' }}>
-      <span aria-live="polite">
-        {outcome && (
-          <Status tone={outcome.ok ? 'ok' : 'bad'}>
-            {outcome.ok ? t('storages.works', { time: format.duration(outcome.durationMs) }) : outcome.message}
-          </Status>
-        )}
-      </span>
-      {may('operator') && (
-        <Button variant="default" size="xs" loading={busy} onClick={() => void test()}>
-          {t('storages.test')}
-        </Button>
-      )}
-      {may('admin') && !storage.discovered && storage.name !== 'data' && (
-        <Button
-          variant="default"
-          size="xs"
-          onClick={() =>
-            confirm(
-              { title: t('storages.remove.title', { name: storage.name }), text: t('storages.remove.text'), action: t('common.remove') },
-              remove,
-            )
-          }
-        >
-          {t('common.remove')}
-        </Button>
-      )}
+    <div className={classes.deeds}>
+      <TestStorage path={`/storages/${segment(storage.name)}/test`} size="xs" />
     </div>
   );
 }

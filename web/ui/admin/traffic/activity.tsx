@@ -7,6 +7,7 @@ import {
   Button,
   Bytes,
   Empty,
+  Group,
   Loaded,
   Page,
   Path,
@@ -68,6 +69,12 @@ function SessionRow({ session }: { readonly session: OpenSession }) {
     done(t('activity.ended', { name: session.user }));
     await queries.invalidateQueries({ queryKey: ['/sessions'] });
   };
+  const block = async () => {
+    await request('POST', '/address-rules', {
+      body: { range: session.remoteAddress, action: 'deny', comment: t('activity.block.note', { name: session.user }) },
+    });
+    await end();
+  };
   return (
     <li className={classes.session}>
       <div className={classes.head}>
@@ -81,20 +88,40 @@ function SessionRow({ session }: { readonly session: OpenSession }) {
         <span className={classes.facts}>
           <code>{session.remoteAddress}</code> · {t('activity.since')} <When time={session.startedAt} />
         </span>
-        {may('operator') && (
-          <Button
-            size="xs"
-            variant="default"
-            onClick={() =>
-              confirm(
-                { title: t('activity.end.title', { name: session.user }), text: t('activity.end.text'), action: t('activity.end') },
-                end,
-              )
-            }
-          >
-            {t('activity.end')}
-          </Button>
-        )}
+        <Group gap="xs">
+          {may('admin') && (
+            <Button
+              size="xs"
+              variant="default"
+              onClick={() =>
+                confirm(
+                  {
+                    title: t('activity.block.title', { address: session.remoteAddress }),
+                    text: t('activity.block.text'),
+                    action: t('activity.block'),
+                  },
+                  block,
+                )
+              }
+            >
+              {t('activity.block')}
+            </Button>
+          )}
+          {may('operator') && (
+            <Button
+              size="xs"
+              variant="default"
+              onClick={() =>
+                confirm(
+                  { title: t('activity.end.title', { name: session.user }), text: t('activity.end.text'), action: t('activity.end') },
+                  end,
+                )
+              }
+            >
+              {t('activity.end')}
+            </Button>
+          )}
+        </Group>
       </div>
       {session.transfers.map(transfer => (
         <Transfer key={`${transfer.direction} ${transfer.path}`} transfer={transfer} />

@@ -1,57 +1,115 @@
-import { IconTimeline } from '@tabler/icons-react';
-import { type Column, DataTable, Empty, Page, Path, Status, Tag, type Tone, When } from '../../components/index.js';
+import { IconHistory, IconTimeline } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import { type Column, DataTable, Empty, type Filter, Page, Path, Status, Tag, type Tone, When } from '../../components/index.js';
 import { useListState } from '../../lib/list-state.js';
 import type { HubEvent } from '../../lib/live.js';
 import { EVENT_TYPES } from '../../lib/model.js';
 import { segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
+import { ExportMenu } from './export-menu.js';
 
 const RANGES = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 } as const;
 
 /** Everything that happened, newest first; new events appear by themselves. */
 export function EventsPage() {
   const { t } = useSpeech();
+  const types = { name: 'type', label: t('events.type'), options: EVENT_TYPES.map(value => ({ value, label: value })) };
+  return (
+    <EventList
+      title={t('nav.events')}
+      lead={t('events.lead')}
+      filters={[types]}
+      empty={
+        <Empty icon={<IconTimeline size={22} />} title={t('events.empty')}>
+          {t('events.empty.text')}
+        </Empty>
+      }
+    />
+  );
+}
+
+/** What administrators did, and what they were refused. */
+export function AuditPage() {
+  const { t } = useSpeech();
+  return (
+    <EventList
+      title={t('nav.audit')}
+      lead={t('audit.lead')}
+      type="admin.acted"
+      filters={[]}
+      empty={
+        <Empty icon={<IconHistory size={22} />} title={t('audit.empty')}>
+          {t('audit.empty.text')}
+        </Empty>
+      }
+    />
+  );
+}
+
+function EventList({
+  title,
+  lead,
+  type,
+  filters,
+  empty,
+}: {
+  readonly title: string;
+  readonly lead: string;
+  /** The one type that is shown. */
+  readonly type?: string;
+  readonly filters: readonly Filter[];
+  readonly empty: ReactNode;
+}) {
+  const { t } = useSpeech();
   const list = useListState('-time', ['type', 'user', 'path', 'range']);
-  const { sort: _sort, search, range, ...wanted } = list.query as Record<string, string | number>;
+  const { sort: _sort, limit, offset, range, ...wanted } = list.query as Record<string, string | number>;
   const span = RANGES[range as keyof typeof RANGES];
   // To the minute, so that the same list is asked for by the same address.
   const since = span === undefined ? undefined : Math.floor((Date.now() - span) / 60_000) * 60_000;
-  const query = useList<HubEvent>('/events', undefined, { ...wanted, search, since });
+  const filter = { ...wanted, since, ...(type !== undefined && { type }) };
+  const query = useList<HubEvent>('/events', undefined, { ...filter, limit, offset });
   return (
-    <Page title={t('nav.events')} lead={t('events.lead')}>
+    <Page title={title} lead={lead} actions={(query.data?.total ?? 0) > 0 && <ExportMenu filter={filter} />}>
       <DataTable
-        label={t('nav.events')}
-        columns={columns(t)}
+        label={title}
+        columns={columns(t, type === undefined)}
         query={query}
         rowKey={event => event.id}
         href={event => `/events/${segment(event.id)}`}
         list={list}
         search={t('events.search')}
         filters={[
-          { name: 'type', label: t('events.type'), options: EVENT_TYPES.map(value => ({ value, label: value })) },
+          ...filters,
           {
             name: 'range',
             label: t('events.range'),
             options: (['hour', 'day', 'week'] as const).map(value => ({ value, label: t(`events.range.${value}`) })),
           },
         ]}
-        empty={
-          <Empty icon={<IconTimeline size={22} />} title={t('events.empty')}>
-            {t('events.empty.text')}
-          </Empty>
-        }
+        empty={empty}
       />
     </Page>
   );
 }
 
-function columns(t: Translate): readonly Column<HubEvent>[] {
+function columns(t: Translate, all: boolean): readonly Column<HubEvent>[] {
   return [
-    { key: 'type', header: t('events.type'), render: event => <EventType type={event.type} />, width: '13rem' },
+    ...(all
+      ? [{ key: 'type', header: t('events.type'), render: (event: HubEvent) => <EventType type={event.type} />, width: '13rem' }]
+      : []),
     { key: 'subject', header: t('events.subject'), render: event => <EventSubject event={event} /> },
     { key: 'user', header: t('events.user'), render: event => <span dir="auto">{userOf(event)}</span>, width: '9rem' },
-    { key: 'protocol', header: t('events.protocol'), render: event => protocolOf(event) && <Tag>{protocolOf(event)}</Tag>, width: '6rem' },
+    ...(all
+      ? [
+          {
+            key: 'protocol',
+            header: t('events.protocol'),
+            render: (event: HubEvent) => protocolOf(event) && <Tag>{protocolOf(event)}</Tag>,
+            width: '6rem',
+          },
+        ]
+      : []),
     { key: 'address', header: t('events.address'), render: event => <code>{addressOf(event)}</code>, width: '9rem' },
     { key: 'time', header: t('events.time'), render: event => <When time={event.time} />, width: '9rem' },
   ];

@@ -1,6 +1,10 @@
-import { Select, TextInput } from '../../components/index.js';
+import { IconFolderSearch } from '@tabler/icons-react';
+import { useState } from 'react';
+import { ActionIcon, Modal, Select, TextInput, Tooltip } from '../../components/index.js';
 import { useList } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
+import { useMay } from '../may.js';
+import { StorageBrowser } from '../system/storage-browser.js';
 import classes from './home-field.module.css';
 
 interface Target {
@@ -9,10 +13,12 @@ interface Target {
   readonly error?: React.ReactNode;
 }
 
-/** Where files go: a storage from the list, and a directory in it. Gives 'STORAGE:/path', or nothing for the default. */
+/** Where files go: a storage from the list, and a directory in it, typed or found. Gives 'STORAGE:/path', or nothing for the default. */
 export function HomeField({ name, value = '', onChange, error, label }: Target & { readonly name: string; readonly label?: string }) {
   const { t } = useSpeech();
+  const may = useMay();
   const storages = useList<{ readonly name: string }>('/storages');
+  const [browsing, setBrowsing] = useState(false);
   const colon = value.indexOf(':');
   const storage = colon < 0 ? 'data' : value.slice(0, colon);
   const directory = colon < 0 ? '' : value.slice(colon + 1);
@@ -39,8 +45,34 @@ export function HomeField({ name, value = '', onChange, error, label }: Target &
           onChange={event => change(storage, event.currentTarget.value)}
           error={error}
           spellCheck={false}
+          rightSection={
+            may('admin') && (
+              <Tooltip label={t('users.home.browse')}>
+                <ActionIcon variant="subtle" color="gray" aria-label={t('users.home.browse')} onClick={() => setBrowsing(true)}>
+                  <IconFolderSearch size={17} aria-hidden />
+                </ActionIcon>
+              </Tooltip>
+            )
+          }
         />
       </div>
+      <Modal
+        opened={browsing}
+        onClose={() => setBrowsing(false)}
+        title={t('users.home.browse')}
+        size="lg"
+        padding={0}
+        classNames={{ header: classes.modalHeader! }}
+        closeButtonProps={{ 'aria-label': t('common.close') }}
+      >
+        <StorageBrowser
+          storage={storage}
+          choose={path => {
+            change(storage, path);
+            setBrowsing(false);
+          }}
+        />
+      </Modal>
     </fieldset>
   );
 }

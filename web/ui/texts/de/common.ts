@@ -125,4 +125,5 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'missing.title': 'Diese Seite gibt es nicht',
   'missing.text': 'Vielleicht ist die Adresse vertippt, oder was hier war, ist fort.',
   'missing.home': 'Zur ersten Seite',
+  'common.edit': 'Bearbeiten …',
 };

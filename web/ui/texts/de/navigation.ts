@@ -24,4 +24,5 @@ export const navigation: Readonly<Record<keyof typeof english, Text>> = {
   'nav.webhooks': 'Webhooks',
   'palette.do': 'Tun',
   'palette.go': 'Gehen zu',
+  'nav.audit': 'Protokoll',
 };

@@ -145,4 +145,5 @@ export const users: Readonly<Record<keyof typeof english, Text>> = {
   'connect.web': 'Browser',
   'connect.web.address': 'Die eigene Seite des Benutzers',
   'connect.winscp': 'WinSCP',
+  'users.home.browse': 'Einen Ordner suchen',
 };

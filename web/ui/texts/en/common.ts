@@ -119,4 +119,5 @@ export const common = {
   'missing.title': 'There is no such page',
   'missing.text': 'The address may be mistyped, or what was here is gone.',
   'missing.home': 'To the first page',
+  'common.edit': 'Edit…',
 } as const satisfies Record<string, Text>;

@@ -23,4 +23,5 @@ export const navigation = {
   'nav.webhooks': 'Webhooks',
   'palette.do': 'Do',
   'palette.go': 'Go to',
+  'nav.audit': 'Audit trail',
 } as const satisfies Record<string, Text>;

@@ -142,4 +142,5 @@ export const users = {
   'connect.web': 'Browser',
   'connect.web.address': 'The user’s own page',
   'connect.winscp': 'WinSCP',
+  'users.home.browse': 'Find a folder',
 } as const satisfies Record<string, Text>;
