@@ -38,6 +38,10 @@ export function checkPlainText(protocol: string, section: unknown): readonly Fin
   if (enabled === false || typeof tls !== 'string') return [];
   const check = `TLS of ${protocol}`;
   if (tls === 'required') return [{ check, result: 'ok', detail: 'nobody logs in without it' }];
+  if (tls === 'auto' || tls === 'always')
+    return [
+      { check, result: 'ok', detail: `protocols.${protocol}.tls is '${tls}': no plain text beyond this machine and trusted proxies` },
+    ];
   return [{ check, result: 'warn', detail: `protocols.${protocol}.tls is '${tls}': passwords and files may travel in plain text` }];
 }
 

@@ -44,15 +44,11 @@ const script: AcceptScript = {
       const client = await RawSftp.connect({ port: hub.port, user: 'alice', password: PASSWORD });
       const handle = await client.open('/slow.bin', OPEN.WRITE | OPEN.CREATE);
       const began = performance.now();
-      await page
-        .getByText('/slow.bin')
-        .first()
-        .waitFor({ timeout: 2 * LIVE_MS });
+      await page.getByText('/slow.bin').first().waitFor({ timeout: LIVE_MS });
       const seenMs = performance.now() - began;
       await client.close(handle);
       await page.getByText('upload.completed').first().waitFor({ timeout: LIVE_MS });
       client.end();
-      assert.ok(seenMs <= 1.5 * LIVE_MS, `seen after ${Math.round(seenMs)} ms`);
       return `seen after ${Math.round(seenMs)} ms`;
     });
     await report.check('a webhook is tested before it is saved, and its secret verifies what comes', async () => {

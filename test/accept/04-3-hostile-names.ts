@@ -42,6 +42,17 @@ const NAMES = SCRIPTS.flatMap(name => [name, `a ${name} b`.slice(0, 200)]);
 /** What a name of a file must not have. */
 const asFile = (name: string) => name.replaceAll('/', '\u2215');
 
+/** The cells of a CSV by RFC 4180. */
+function rowsOf(csv: string): readonly (readonly string[])[] {
+  const rows: string[][] = [[]];
+  for (const [, quoted, plain, end] of csv.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/g)) {
+    if (quoted === undefined && plain === '' && end === '') break;
+    rows.at(-1)!.push(quoted?.replaceAll('""', '"') ?? plain ?? '');
+    if (end === '\r\n') rows.push([]);
+  }
+  return rows.filter(row => row.length > 0);
+}
+
 const script: AcceptScript = {
   id: '04.3',
   title: `${NAMES.length} hostile names for users, files, folders, storages and webhooks: no script runs, the content policy reports nothing`,
@@ -106,6 +117,29 @@ const script: AcceptScript = {
         await settled(page);
       }
       assert.deepEqual(offences, []);
+    });
+    await report.check('exports hold the names, and no cell of them is a formula or breaks its line', async () => {
+      const csv = await (await owner.raw('GET', '/events/export?format=csv')).text();
+      const rows = rowsOf(csv);
+      const width = rows[0]!.length;
+      assert.ok(rows.length > NAMES.length, `${rows.length} rows`);
+      for (const row of rows) {
+        assert.equal(row.length, width, row.join(' | '));
+        for (const text of row) assert.ok(!/^[=+\-@\t\r]/.test(text), text);
+      }
+      const jsonl = await (await owner.raw('GET', '/events/export?format=jsonl')).text();
+      const lines = jsonl.trimEnd().split('\n');
+      for (const line of lines) JSON.parse(line);
+      const uploaded = new Set(lines.map(line => (JSON.parse(line) as { subject?: string }).subject));
+      const kept = (await alice.get('/files?limit=1000')).body.items as unknown as readonly { name: string; type: string }[];
+      const missing = kept.filter(({ name, type }) => type === 'file' && !uploaded.has(`/${name}`));
+      assert.deepEqual(missing, []);
+      await page.goto(`${base}/admin/audit`);
+      await page.getByRole('button', { name: 'Export' }).click();
+      const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: /CSV/ }).click()]);
+      assert.equal(download.suggestedFilename(), 'events.csv');
+      assert.deepEqual(offences, []);
+      return `${rows.length - 1} rows, ${lines.length} lines`;
     });
     await report.check('no page of users runs any of it', async () => {
       const context = await loggedInContext(browser, base, 'user', alice.cookie!);

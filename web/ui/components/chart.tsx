@@ -44,7 +44,7 @@ export default function Chart({
     const token = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
     const font = `11px ${getComputedStyle(element).fontFamily}`;
     const axis = { stroke: token('--ink-soft'), font, grid: { stroke: token('--line'), width: 1 }, ticks: { show: false } };
-    const clock = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' });
+    const clock = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
     const made = new UPlot(
       {
         width: element.clientWidth,
@@ -54,7 +54,7 @@ export default function Chart({
         padding: [8, 6, 0, 0],
         scales: { y: { range: (_chart, _low, high) => [0, Math.max(high * 1.1, 1_024)] } },
         axes: [
-          { ...axis, space: 70, values: (_chart, values) => values.map(value => clock.format(value * 1_000)) },
+          { ...axis, size: 30, space: 70, values: (_chart, values) => values.map(value => clock.format(value * 1_000)) },
           { ...axis, size: 78, space: 45, values: (_chart, values) => values.map(value => latest.current(value)) },
         ],
         series: [

@@ -54,8 +54,7 @@ function Choice({
 }) {
   return (
     <Menu.Item
-      role="menuitemradio"
-      aria-checked={chosen}
+      renderRoot={props => <button type="button" {...props} role="menuitemradio" aria-checked={chosen} />}
       leftSection={icon}
       rightSection={chosen ? <IconCheck size={15} aria-hidden /> : undefined}
       onClick={choose}

@@ -100,7 +100,7 @@ function WebhookMenu({ webhook, rotated }: { readonly webhook: Webhook; readonly
         </Menu.Item>
         <Menu.Divider />
         <Menu.Item
-          color="red"
+          color="var(--bad)"
           onClick={() =>
             confirm(
               {

@@ -55,6 +55,7 @@ function BrandingForm({ branding: { name, colour, logo } }: { readonly branding:
         description={t('system.branding.colour.help')}
         placeholder="#17594a"
         format="hex"
+        withEyeDropper={false}
         swatches={['#17594a', '#1c6dd0', '#5b3fa8', '#a3195b', '#b0451b', '#3c4650']}
         {...form.getInputProps('colour')}
       />

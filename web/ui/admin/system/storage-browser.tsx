@@ -8,6 +8,8 @@ import { useSpeech } from '../../lib/texts.js';
 import classes from './storage-browser.module.css';
 
 const SHOWN = 200;
+/** What the hub keeps beside the files; nobody's home. */
+const OWN = '.entrepot';
 const ICONS = { directory: IconFolder, file: IconFile, symlink: IconLink } as const;
 
 /** What is in a storage, as the hub itself sees it: folder by folder. `choose` is offered the folder that is open. */
@@ -28,7 +30,7 @@ export function StorageBrowser({
     setLimit(SHOWN);
     setPath(next);
   };
-  const entries = query.data?.items.filter(({ type }) => choose === undefined || type === 'directory') ?? [];
+  const entries = query.data?.items.filter(({ name, type }) => choose === undefined || (type === 'directory' && name !== OWN)) ?? [];
   return (
     <div className={classes.browser}>
       <div className={classes.bar}>

@@ -52,7 +52,7 @@ export function StoragesPage() {
 function placeOf({ options }: Storage): string {
   const { root, host, port, capacity } = options as Record<string, string | number | undefined>;
   if (host !== undefined) return `${host}${port === undefined ? '' : `:${port}`}${root ?? ''}`;
-  return String(root ?? capacity ?? '');
+  return String(root ?? capacity ?? '–');
 }
 
 function Test({ storage }: { readonly storage: Storage }) {

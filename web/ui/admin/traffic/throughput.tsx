@@ -1,7 +1,7 @@
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react';
 import { lazy, Suspense, useState } from 'react';
 import type { LiveMessages, Traffic, TrafficBin } from '../../api-types.js';
-import { Loaded, Section, useNow } from '../../components/index.js';
+import { Loaded, Pending, Section, useNow } from '../../components/index.js';
 import { useLive } from '../../lib/live.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
@@ -57,7 +57,7 @@ function DayChart({ traffic: { bins, binMs } }: { readonly traffic: Traffic }) {
     });
   const sums = { upload: format.bytes(total(bins, 'upload')), download: format.bytes(total(bins, 'download')) };
   return (
-    <Suspense fallback={null}>
+    <Suspense fallback={<Pending lines={5} />}>
       <Chart
         label={t('home.traffic.chart', sums)}
         times={starts.map(at => at / 1_000)}

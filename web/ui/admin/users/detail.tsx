@@ -108,7 +108,7 @@ function UserMenu({ answer: { data: user, etag } }: { readonly answer: Answer<Us
         )}
         <Menu.Divider />
         <Menu.Item
-          color="red"
+          color="var(--bad)"
           onClick={() =>
             confirm(
               { title: t('users.delete.one', { name: user.username }), text: t('users.delete.text'), action: t('common.delete') },

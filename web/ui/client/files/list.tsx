@@ -218,7 +218,7 @@ function Row({
             {may(isFolder ? 'delete-directories' : 'delete-files') && (
               <>
                 <Menu.Divider />
-                <Menu.Item color="red" onClick={() => act({ kind: 'delete', entries: [entry] })}>
+                <Menu.Item color="var(--bad)" onClick={() => act({ kind: 'delete', entries: [entry] })}>
                   {t('common.delete')}…
                 </Menu.Item>
               </>
