@@ -1,0 +1,182 @@
+import 'reflect-metadata';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, normalize } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { parse } from 'yaml';
+import { protocolsOf } from '#core/cli/shipped-types.js';
+import { configSchema } from '#core/config/schema.js';
+import { optionsOf, variableName } from '#core/config/shape.js';
+import { bundled } from '#extensions/bundled.js';
+import { run } from '../support/children.js';
+import { REPOSITORY } from '../support/hub-process.js';
+import { Lacking, tool } from '../support/tools.js';
+import { startWeb } from '../web/support.js';
+
+const DEPLOY = join(REPOSITORY, '.deploy');
+
+interface Service {
+  readonly image?: string;
+  readonly build?: string;
+  readonly profiles?: readonly string[];
+  readonly user?: string;
+  readonly read_only?: boolean;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly volumes?: readonly string[];
+  readonly networks?: readonly string[] | Readonly<Record<string, unknown>>;
+  readonly depends_on?: Readonly<Record<string, unknown>>;
+}
+
+interface Compose {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly networks: Readonly<Record<string, unknown>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+}
+
+const compose = parse(readFileSync(join(REPOSITORY, 'compose.yaml'), 'utf8'), { merge: true }) as Compose;
+
+/** The environment variables that there are: of the core, of protocols, of extensions. */
+function knownVariables(): ReadonlySet<string> {
+  const names = [...optionsOf(configSchema)].map(([path]) => variableName(path));
+  for (const extension of bundled) {
+    if (extension.options)
+      names.push(...[...optionsOf(extension.options, ['extensions', extension.name])].map(([path]) => variableName(path)));
+    const options = extension.options?.parse({});
+    for (const type of protocolsOf(extension, options, '/nowhere'))
+      names.push(...[...optionsOf(type.options, ['protocols', type.name])].map(([path]) => variableName(path)));
+  }
+  return new Set(['ENTREPOT_DATA_DIR', 'ENTREPOT_CONFIG', ...names, ...names.map(name => `${name}_FILE`)]);
+}
+
+test('every variable that they set, or that the documents name, is an option', t => {
+  const known = knownVariables();
+  const texts = ['compose.yaml', 'Dockerfile', 'README.md', ...readdirSync(DEPLOY).map(name => join('.deploy', name))];
+  let count = 0;
+  for (const file of texts) {
+    for (const [name] of readFileSync(join(REPOSITORY, file), 'utf8').matchAll(/\bENTREPOT_[A-Z0-9_]+/g)) {
+      if (name === 'ENTREPOT_USER' || name === 'ENTREPOT_PATH') continue;
+      count++;
+      if (!known.has(name)) t.fail(`${file}: ${name}`);
+    }
+  }
+  t.true(count > 15);
+});
+
+test('compose.yaml names services, networks, volumes and files that there are', t => {
+  const { services, networks, volumes } = compose;
+  for (const [name, service] of Object.entries(services)) {
+    t.regex(service.image ?? '', /^(entrepot|[a-z]+:\d[\w.-]+)$/, name);
+    if (service.build !== undefined) t.true(existsSync(join(REPOSITORY, service.build, 'Dockerfile')));
+    for (const other of Object.keys(service.depends_on ?? {})) {
+      t.true(other in services, `${name}: ${other}`);
+      t.deepEqual(services[other]!.profiles, service.profiles, `${name} and ${other} start together`);
+    }
+    const used = Array.isArray(service.networks) ? service.networks : Object.keys(service.networks ?? {});
+    for (const network of used) t.true(network in networks, `${name}: ${network}`);
+    for (const volume of service.volumes ?? []) {
+      const [source] = volume.split(':') as [string];
+      t.true(source.startsWith('.') ? existsSync(join(REPOSITORY, source)) : source in volumes, `${name}: ${volume}`);
+    }
+  }
+  t.deepEqual(
+    Object.keys(services).filter(name => services[name]!.profiles === undefined),
+    ['hub'],
+  );
+  for (const hub of ['hub', 'hub-1', 'hub-2']) {
+    t.true(services[hub]!.read_only, hub);
+    t.is(services[hub]!.user, undefined, 'the account is that of the image');
+  }
+});
+
+test('the nodes of the cluster have passive ports of their own, which the balancer passes to them', t => {
+  const haproxy = readFileSync(join(DEPLOY, 'haproxy.cfg'), 'utf8');
+  const ranges = ['hub-1', 'hub-2'].map(name => compose.services[name]!.environment!.ENTREPOT_PROTOCOLS__FTP__PASSIVE__PORTS!);
+  t.not(ranges[0], ranges[1]);
+  for (const [index, range] of ranges.entries()) {
+    const name = `hub-${index + 1}`;
+    t.regex(haproxy, new RegExp(`bind :${range}\\n +server ${name} ${name}\\n`));
+  }
+  const [network] = Object.values(compose.services.balancer!.networks as Readonly<Record<string, { readonly ipv4_address: string }>>);
+  t.is(compose.services['hub-1']!.environment!.ENTREPOT_PROXY_PROTOCOL__TRUSTED, JSON.stringify([network!.ipv4_address]));
+});
+
+test('the image is built of files that there are, and runs as nobody special', t => {
+  const text = readFileSync(join(REPOSITORY, 'Dockerfile'), 'utf8');
+  for (const [, sources] of text.matchAll(/^COPY (?!--from)(.+) \S+$/gm))
+    for (const source of sources!.split(' ')) t.true(existsSync(join(REPOSITORY, source)), source);
+  t.regex(text, /^USER 1000:1000$/m);
+  t.regex(text, /^ARG NODE=\d+\.\d+\.\d+$/m);
+  for (const [, base] of text.matchAll(/^FROM (\S+)/gm)) t.regex(base!, /^node:\$\{NODE\}-bookworm(-slim)?$/);
+  t.regex(text, /^HEALTHCHECK .*CMD \["node", "dist\/core\/main\.js", "status"\]$/m);
+  const ignored = readFileSync(join(REPOSITORY, '.dockerignore'), 'utf8').split('\n');
+  for (const name of ['node_modules', 'dist', 'entrepot-data', '.git']) t.true(ignored.includes(name), name);
+  const { files } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as { files: readonly string[] };
+  for (const file of files.filter(name => /^(LICENSE|NOTICE)/.test(name))) t.true(text.includes(file), file);
+});
+
+test('every metric of the dashboard and of the alerts is one that /metrics tells', async t => {
+  const hub = await startWeb(t);
+  const told = await (await fetch(`${hub.base}/metrics`)).text();
+  const known = new Set(['up', ...[...told.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name!)]);
+  const dashboard = JSON.parse(readFileSync(join(DEPLOY, 'grafana-dashboard.json'), 'utf8')) as {
+    panels: readonly { readonly title: string; readonly targets?: readonly { readonly expr: string }[] }[];
+  };
+  const alerts = parse(readFileSync(join(DEPLOY, 'alerts.yaml'), 'utf8')) as {
+    groups: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[];
+  };
+  const expressions = [
+    ...dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [title, expr] as const)),
+    ...alerts.groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => [alert, expr] as const)),
+  ];
+  t.true(expressions.length > 35);
+  for (const [where, expression] of expressions) {
+    const names = namesIn(expression);
+    t.true(names.length > 0, where);
+    for (const name of names) t.true(known.has(name.replace(/_bucket$/, '')), `${where}: ${name}`);
+  }
+  const used = new Set(expressions.flatMap(([, expression]) => namesIn(expression)).map(name => name.replace(/_bucket$/, '')));
+  for (const name of known) if (name.startsWith('entrepot_')) t.true(used.has(name), `${name} is shown nowhere`);
+});
+
+/** What of a PromQL expression names a series. */
+function namesIn(expression: string): readonly string[] {
+  const bare = expression.replaceAll(/\{[^}]*\}|\[[^\]]*\]|"[^"]*"|\b(by|without) \([^)]*\)/g, ' ');
+  return [...bare.matchAll(/\b(up|entrepot_\w+|nodejs_\w+|process_\w+)\b/g)].map(([name]) => name);
+}
+
+test('links of the documents lead somewhere', t => {
+  for (const file of ['.deploy/README.md', 'README.md', 'web/METRICS.md', 'core/backup/README.md']) {
+    for (const [, target] of readFileSync(join(REPOSITORY, file), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)\)/g))
+      t.true(existsSync(normalize(join(REPOSITORY, file, '..', target!))), `${file}: ${target}`);
+  }
+});
+
+test('systemd takes the unit, and finds it well guarded', async t => {
+  const analyze = program(t, 'systemd-analyze');
+  if (!analyze) return;
+  const unit = join(DEPLOY, 'entrepot.service');
+  const { code, output } = await run(analyze, ['security', '--offline=true', '--threshold=20', unit]);
+  t.is(code, 0, output);
+  const text = readFileSync(unit, 'utf8');
+  const grace = configSchema.parse({}).shutdown;
+  const seconds = Number(/^TimeoutStopSec=(\d+)s$/m.exec(text)?.[1]);
+  t.true(seconds * 1_000 > grace.grace + grace.readinessDelay);
+});
+
+test('promtool takes the alert rules', async t => {
+  const promtool = program(t, 'promtool');
+  if (!promtool) return;
+  const { code, output } = await run(promtool, ['check', 'rules', join(DEPLOY, 'alerts.yaml')]);
+  t.is(code, 0, output);
+});
+
+/** Leaves a test out where its program is missing. */
+function program(t: ExecutionContext, name: string): string | undefined {
+  try {
+    return tool(name);
+  } catch (error) {
+    if (!(error instanceof Lacking)) throw error;
+    t.log(error.message);
+    t.pass();
+    return undefined;
+  }
+}
