@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { chown, mkdir, readdir } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { end, run, start, temporaryFolder, until } from './children.js';
@@ -68,6 +68,16 @@ export async function startPostgres(): Promise<Service> {
   const service = await serve(port, url, begin, ready);
   await succeed(...call('createdb', ['-h', '127.0.0.1', '-p', String(port), '-U', 'hub', 'hub']));
   return service;
+}
+
+/** Stops every process of a server where it stands (SIGSTOP). Gives what lets them go on. */
+export async function freeze({ pid }: Service): Promise<() => void> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  const pids = [pid, ...children.trim().split(/\s+/).filter(Boolean).map(Number)];
+  for (const one of pids) process.kill(one, 'SIGSTOP');
+  return () => {
+    for (const one of pids) process.kill(one, 'SIGCONT');
+  };
 }
 
 async function serve(port: number, url: string, begin: () => ChildProcess, ready: () => Promise<boolean>): Promise<Service> {

@@ -9,7 +9,7 @@ import { createLogger } from '#core/log.js';
 import { migrations } from '../../../migrations/index.js';
 import { testEvent } from '../../conformance/outbox.js';
 import { Relay } from '../../support/answer-relay.js';
-import { type Service, startMariadb, startPostgres } from '../../support/services.js';
+import { freeze, type Service, startMariadb, startPostgres } from '../../support/services.js';
 
 registerCompletionHandler(() => process.exit());
 
@@ -77,16 +77,13 @@ for (const [name, start] of Object.entries(SERVERS) as ['MariaDB' | 'PostgreSQL'
   test.serial(`${name}: a server that is stopped is given up within ten seconds, and is used again when it goes on`, async t => {
     const { service, database } = await set(t);
     await record(database);
-    process.kill(service.pid, 'SIGSTOP');
-    // PostgreSQL's processes are stopped one by one.
-    const others = name === 'PostgreSQL' ? await childrenOf(service.pid) : [];
-    for (const pid of others) process.kill(pid, 'SIGSTOP');
+    const thaw = await freeze(service);
     try {
       const tries = Array.from({ length: 20 }, () => record(database));
       t.true((await timed(Promise.allSettled(tries))) < 14_000);
       for (const result of await Promise.allSettled(tries)) t.is((result as PromiseRejectedResult).reason.code, 'unavailable');
     } finally {
-      for (const pid of [...others, service.pid]) process.kill(pid, 'SIGCONT');
+      thaw();
     }
     t.true((await recoveredInMs(database)) < 5_000);
   });
@@ -136,10 +133,4 @@ for (const [name, start] of Object.entries(SERVERS) as ['MariaDB' | 'PostgreSQL'
     t.is((await database.knex('events').where({ id })).length, 1);
     t.is((await database.knex('deliveries').where({ event_id: id })).length, 2);
   });
-}
-
-async function childrenOf(pid: number): Promise<readonly number[]> {
-  const { readFile } = await import('node:fs/promises');
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return children.trim().split(/\s+/).filter(Boolean).map(Number);
 }
