@@ -12,13 +12,19 @@ import { SharedReads } from '#protocols/ftp/shared-reads.js';
 type Version = 'TLSv1.2' | 'TLSv1.3';
 
 /** A data connection: the socket of the client, and the channel at the hub's end of it. */
-async function dataConnection(t: ExecutionContext, version: Version | undefined, reads = new SharedReads()) {
+async function dataConnection(
+  t: ExecutionContext,
+  version: Version | undefined,
+  reads = new SharedReads(),
+  before?: (accepted: Socket, client: Socket) => Promise<unknown>,
+) {
   const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect({ host: '127.0.0.1', port: (server.address() as AddressInfo).port }).on('error', () => undefined);
   const [accepted] = (await once(server, 'connection')) as [Socket];
   server.close();
   t.teardown(() => socket.destroy());
+  await before?.(accepted, socket);
   const port = { connect: async () => accepted, close: () => undefined };
   const channel = new Channel(port, version && (await protection()), 5_000, reads);
   t.teardown(() => channel.drop());
@@ -127,6 +133,22 @@ for (const version of [undefined, 'TLSv1.2', 'TLSv1.3'] as const) {
     t.true(kept.content(t).equals(content));
   });
 }
+
+test('takes what was read of a connection before, and its end', async t => {
+  for (const waitMs of [0, 100]) {
+    // As of one that came with a header of the PROXY protocol.
+    const { channel, stream } = await dataConnection(t, undefined, undefined, async (accepted, client) => {
+      client.end('0123456789');
+      await once(accepted, 'readable');
+      accepted.unshift(accepted.read() as Buffer);
+      await new Promise(resolve => setTimeout(resolve, waitMs));
+    });
+    const kept = new Kept(true);
+    const receiver = new Receiver(new BufferPool(), channel, kept as unknown as Transfer, 0, false);
+    t.is(await receiver.receive(stream), 10);
+    t.is(kept.content(t).toString(), '0123456789');
+  }
+});
 
 test('keeps two uploads apart that are read into the same buffer', async t => {
   const reads = new SharedReads();
