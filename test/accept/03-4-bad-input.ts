@@ -70,7 +70,8 @@ async function silent(hub: HubProcess): Promise<string> {
   for (const socket of sockets) socket.destroy();
   await sleep(500);
   const left = (await descriptors()) - files;
-  assert.ok(held <= 20, `${held} are held`);
+  // Ten that were greeted, and forty that wait for it.
+  assert.ok(held <= 60, `${held} are held`);
   assert.ok(left <= 3, `${left} descriptors are left`);
   const grown = (await hub.memoryMiB('VmRSS')) - memory;
   assert.ok(grown < GROWTH_MIB, `${grown.toFixed(0)} MiB more`);
