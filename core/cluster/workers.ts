@@ -110,9 +110,9 @@ export class Workers {
     return !this.#isStopping;
   }
 
-  /** Which process has which part. */
+  /** Which process has which part, those that only let their clients finish included, those that begin not. */
   list(): readonly { readonly name: string; readonly pid: number }[] {
-    return [...this.#running].map(({ name, pid }) => ({ name, pid }));
+    return [...this.#running].filter(({ isReady }) => isReady).map(({ name, pid }) => ({ name, pid }));
   }
 
   /**

@@ -7,6 +7,7 @@ import { addWebhook } from '../support/events.js';
 import { FtpClient } from '../support/ftp-client.js';
 import { curlLogin } from '../support/ftp-clients.js';
 import { HubProcess } from '../support/hub-process.js';
+import { type PartProcess, processesOf, replaced } from '../support/hub-processes.js';
 import { RawSftp } from '../support/raw-sftp.js';
 import { Receiver } from '../support/receiver.js';
 import { tool } from '../support/tools.js';
@@ -26,7 +27,13 @@ export interface KillPlan {
   readonly quietMs: number;
   /** What clients upload by; SFTP unless told. */
   readonly protocol?: 'sftp' | 'ftp';
+  /** Settings of the hub: its database, its Redis, its workers. Of a hub of several processes, any of them is killed, the first included. */
+  readonly env?: Readonly<Record<string, string>>;
 }
+
+/** A hub ends when this many of its processes die within a minute: before that, the whole hub is killed. */
+const DEATHS = 4;
+const DEATHS_MS = 60_000;
 
 /** Lets FTP clients in without TLS, too. */
 const FTP_ENVIRONMENT = { ENTREPOT_PROTOCOLS__FTP__TLS: 'optional', ENTREPOT_PROTOCOLS__FTP__PASSIVE__PORTS: 'any' };
@@ -64,7 +71,7 @@ class KillRun {
     const clients = await Clients.create();
     const key = await clients.makeKey('alice');
     const dataDirectory = await temporaryFolder('killed');
-    const env = { ...FTP_ENVIRONMENT, ENTREPOT_EVENTS__RETRY: JSON.stringify(Array.from({ length: 20 }, () => '300ms')) };
+    const env = { ...FTP_ENVIRONMENT, ...plan.env, ENTREPOT_EVENTS__RETRY: JSON.stringify(Array.from({ length: 20 }, () => '300ms')) };
     const first = await HubProcess.start({ dataDirectory, env });
     await first.addUser('alice', PASSWORD, ['--key', `${key}.pub`]);
     await addWebhook(first, receiver, TYPE);
@@ -90,6 +97,9 @@ class KillRun {
     await Promise.all([...workers, watcher]);
     await this.#ledger.inspect(this.#home);
     await this.#drain(plan.quietMs);
+    // What a dead process left is swept by another within seconds.
+    if (plan.env?.ENTREPOT_WORKERS !== undefined)
+      await until('temporaries are swept', async () => (await countTemporaries(this.hub.files)) === 0, 15_000).catch(() => undefined);
     const leftBehind = await countTemporaries(this.hub.files);
     return { kills, leftBehind, ...this.#ledger.tally(this.receiver.accepted(TYPE)) };
   }
@@ -104,16 +114,34 @@ class KillRun {
     return join(this.hub.files, 'alice');
   }
 
+  readonly #deaths: number[] = [];
+
   async #killAndRestart(): Promise<void> {
+    const victim = await this.#chooseVictim();
     let open = () => {};
     this.#gate = new Promise(resolve => {
       open = resolve;
     });
-    await this.hub.kill();
+    if (victim) process.kill(victim.pid, 'SIGKILL');
+    else await this.hub.kill();
     await until('the clients have noticed', () => this.#writing === 0, 30_000);
     await this.#ledger.inspect(this.#home);
-    this.hub = await HubProcess.start(this.options);
+    if (victim) await replaced(this.hub, victim);
+    else this.hub = await HubProcess.start(this.options);
     open();
+  }
+
+  /** One process of a hub of several; undefined for the whole hub. */
+  async #chooseVictim(): Promise<PartProcess | undefined> {
+    const parts = this.options.env?.ENTREPOT_WORKERS === undefined ? [] : await processesOf(this.hub);
+    const victim = parts[Math.floor(Math.random() * (parts.length + 1))];
+    const recent = this.#deaths.filter(at => at > Date.now() - DEATHS_MS);
+    if (!victim || recent.length >= DEATHS) {
+      this.#deaths.length = 0;
+      return undefined;
+    }
+    this.#deaths.push(Date.now());
+    return victim;
   }
 
   /** Uploads again and again until told to stop: mostly over a few files of its own, sometimes to a new one. */

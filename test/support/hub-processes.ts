@@ -20,8 +20,13 @@ export async function processesOf({ dataDirectory }: Pick<HubProcess, 'dataDirec
 }
 
 /** kill -9 of one process of a hub. Resolves when another has taken its place and does its part. */
-export async function killPart(hub: Pick<HubProcess, 'dataDirectory'>, { name, pid }: PartProcess): Promise<PartProcess> {
-  process.kill(pid, 'SIGKILL');
+export async function killPart(hub: Pick<HubProcess, 'dataDirectory'>, part: PartProcess): Promise<PartProcess> {
+  process.kill(part.pid, 'SIGKILL');
+  return replaced(hub, part);
+}
+
+/** The process that takes the place of one that was killed, once it does its part. */
+export function replaced(hub: Pick<HubProcess, 'dataDirectory'>, { name, pid }: PartProcess): Promise<PartProcess> {
   return until(`'${name}' is replaced`, async () =>
     (await processesOf(hub).catch(() => [])).find(other => other.name === name && other.pid !== pid),
   );
