@@ -8,9 +8,10 @@ import { Setup } from './auth/setup.js';
 import { Backups } from './backup/backups.js';
 import { parsePlace } from './backup/place.js';
 import { Coordinator } from './cluster/coordinator.js';
+import { type Figures, figuresOf } from './cluster/figures.js';
 import { Members } from './cluster/members.js';
 import { openCoordinator } from './cluster/open.js';
-import { type HubPart, nameOfPart, type Siblings } from './cluster/part.js';
+import { type HubPart, nameOfPart } from './cluster/part.js';
 import type { Config } from './config/schema.js';
 import { type Configuration, type ConfigurationInput, type ConfiguredProtocol, readConfiguration, readProtocols } from './configuration.js';
 import { buildContainer } from './container.js';
@@ -161,9 +162,10 @@ export class Hub {
     return this.container.resolve(token);
   }
 
-  /** The processes of this hub on this machine, but for this one; undefined for a hub of one process. */
-  get siblings(): Siblings | undefined {
-    return this.part?.siblings;
+  /** The figures of this process, and of the others that are this hub on this machine, ended ones included. */
+  async figures(): Promise<readonly Figures[]> {
+    const own = figuresOf(this.get(Metrics));
+    return [own, ...((await this.part?.figures.others(own)) ?? [])];
   }
 
   /** Settles what the last run left, starts deliveries and listens, as far as it is the part of this process. Throws HubError with one clear sentence; the hub is then stopped. */
@@ -171,6 +173,7 @@ export class Hub {
     this.#started = true;
     const protocols = this.protocols.map(({ type }) => type.name);
     this.#stopCounting = countEvents(this.get(EventBus as InjectionToken<EventBus>), this.get(Metrics), protocols);
+    this.part?.figures.answer(() => figuresOf(this.get(Metrics)));
     try {
       if (this.#hasJobs) await this.#makeOwner();
       await this.get(TakeOver).start(this.#id);
@@ -302,6 +305,7 @@ export class Hub {
     await this.#quietly('rules', this.get(RuleLoader).stop());
     await this.#quietly('events', this.get(EventBus as InjectionToken<EventBus>).flush());
     await this.#quietly('storages', this.get(StorageRegistry).close());
+    this.part?.figures.last(figuresOf(this.get(Metrics)));
     await this.#quietly('outbound', this.get(Outbound).close());
     await this.#quietly('members', this.get(Members).leave());
     await this.#quietly('coordinator', this.get(Coordinator as InjectionToken<Coordinator>).close());

@@ -6,6 +6,7 @@ import { Passwords } from '#core/auth/passwords.js';
 import { SecondFactors } from '#core/auth/second-factor.js';
 import { SessionRegistry } from '#core/auth/session.js';
 import { Setup } from '#core/auth/setup.js';
+import type { Figures } from '#core/cluster/figures.js';
 import type { Configuration } from '#core/configuration.js';
 import { AddressRuleRepository } from '#core/db/address-rules.js';
 import { ApiKeyRepository } from '#core/db/api-keys.js';
@@ -18,7 +19,6 @@ import { EventBus } from '#core/events/bus.js';
 import { LiveRelay } from '#core/events/live-relay.js';
 import { ExtensionRegistry } from '#core/extensions/registry.js';
 import { HUB } from '#core/hub.js';
-import { Metrics } from '#core/metrics.js';
 import { servicesOf } from '#core/operations/hub-services.js';
 import type { OperationServices } from '#core/operations/services.js';
 import type { WebOptions } from './options.js';
@@ -33,7 +33,8 @@ export interface WebServices {
   readonly extensions: Pick<ExtensionRegistry, 'contributions'>;
   readonly bus: EventBus;
   readonly live: LiveRelay;
-  readonly metrics: Metrics;
+  /** Of every process of this hub on this machine, this one first. */
+  readonly figures: () => Promise<readonly Figures[]>;
   readonly openDeliveries: () => Promise<readonly OpenCount[]>;
   /** How often transactions of this process were made again. */
   readonly databaseRetries: () => number;
@@ -64,7 +65,7 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     extensions: context.resolve(ExtensionRegistry),
     bus: context.resolve(EventBus as InjectionToken<EventBus>),
     live: context.resolve(LiveRelay),
-    metrics: context.resolve(Metrics),
+    figures: () => hub.figures(),
     openDeliveries: () => openDeliveries(context.resolve(Database as InjectionToken<Database>)),
     databaseRetries: () => context.resolve(Database as InjectionToken<Database>).retries,
     isReady: () => hub.isReady,

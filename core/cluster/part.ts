@@ -1,11 +1,14 @@
 import type { Coordinator } from './coordinator.js';
+import type { Figures } from './figures.js';
 
-/** Questions to the other processes of the same hub on this machine. */
-export interface Siblings {
-  /** What each of the others answers, but for those that do not. */
-  ask(topic: string, input?: unknown): Promise<readonly unknown[]>;
-  /** Has `answer` called when one of the others asks. */
-  answer(topic: string, answer: (input: never) => unknown): void;
+/** The figures of the other processes of the same hub on this machine. */
+export interface SharedFigures {
+  /** Those of all others, ended ones included. */
+  others(own: Figures): Promise<readonly Figures[]>;
+  /** Has `tell` called when one of the others wants to know. */
+  answer(tell: () => Figures): void;
+  /** The last of this process, which ends. */
+  last(own: Figures): void;
 }
 
 /** Which part a process has in a hub of several, as the primary gives it out. */
@@ -28,7 +31,7 @@ export interface Assignment {
 export interface HubPart extends Assignment {
   /** Reaches the processes of this machine; not used where Redis reaches those of all. */
   readonly coordinator: Coordinator;
-  readonly siblings: Siblings;
+  readonly figures: SharedFigures;
 }
 
 /** Names a process in logs. */

@@ -1,5 +1,6 @@
 import { type HubError, toHubError } from '../errors.js';
 import { Correspondence, type Wire } from './correspondence.js';
+import type { Figures } from './figures.js';
 import { IpcCoordinator } from './ipc.js';
 import type { Assignment, HubPart } from './part.js';
 
@@ -25,9 +26,10 @@ export class WorkerLink {
     return {
       ...assignment,
       coordinator: new IpcCoordinator(this.#primary),
-      siblings: {
-        ask: async (topic, input = null) => (await this.#primary.ask('siblings.ask', { topic, input })) as readonly unknown[],
-        answer: (topic, answer) => this.#primary.on(`siblings.${topic}`, answer),
+      figures: {
+        others: async own => (await this.#primary.ask('figures.others', own)) as readonly Figures[],
+        answer: tell => this.#primary.on('figures.own', tell),
+        last: own => this.#primary.tell('figures.last', own),
       },
     };
   }

@@ -5,6 +5,7 @@ import { type ErrorCode, HubError } from '../errors.js';
 import { randomToken } from '../ids.js';
 import type { Logger } from '../log.js';
 import { Correspondence, type Wire } from './correspondence.js';
+import { FiguresHost } from './figures.js';
 import { CoordinatorHost } from './ipc-host.js';
 import { type Assignment, nameOfPart } from './part.js';
 import { WorkerLink } from './worker-link.js';
@@ -33,7 +34,6 @@ const DEATHS_MS = 60_000;
 const BACK_OFF_MS = 500;
 /** So long after the time for transfers, a process that has not ended is ended. */
 const STOP_MARGIN_MS = 15_000;
-const SIBLING_MS = 1_000;
 /** How long an administrator's request may wait for the process that does it. */
 const OPERATION_MS = 15_000;
 
@@ -55,6 +55,7 @@ export function workerLink(): WorkerLink | undefined {
  */
 export class Workers {
   readonly #host = new CoordinatorHost();
+  readonly #figures = new FiguresHost();
   readonly #assignment: Pick<Assignment, 'count' | 'family' | 'ticketSeed' | 'primaryPid'>;
   readonly #jobs: Place = { part: { role: 'jobs', index: 0 }, current: undefined, next: undefined };
   readonly #serving: readonly Place[];
@@ -195,21 +196,14 @@ export class Workers {
     this.#running.add(running);
     const leave = this.#host.join(letters);
     letters.on('worker.begin', (): Assignment => ({ ...this.#assignment, ...place.part }));
-    letters.on('siblings.ask', ({ topic, input }: { readonly topic: string; readonly input: unknown }) =>
-      this.#askSiblings(running, topic, input),
-    );
+    const forget = this.#figures.join(letters);
     void running.ended.then(how => {
       leave();
+      forget();
       this.#running.delete(running);
       this.#noteEnd(place, running, how);
     });
     return running;
-  }
-
-  async #askSiblings(asking: Running, topic: string, input: unknown): Promise<readonly unknown[]> {
-    const others = [...this.#running].filter(other => other !== asking && other.isReady);
-    const answers = await Promise.allSettled(others.map(({ letters }) => letters.ask(`siblings.${topic}`, input, SIBLING_MS)));
-    return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 
   #noteEnd(place: Place, running: Running, how: string): void {

@@ -141,6 +141,38 @@ test.serial('what one process cannot start with is told once, and ends the hub',
   t.is(error!.message.match(/needs 10 ports/g)?.length, 1);
 });
 
+test.serial('metrics are those of all processes, whichever answers, and do not fall when one ends', async t => {
+  const hub = await startWorkers(t, { ENTREPOT_SHUTDOWN__GRACE: '2s' });
+  const clients = [];
+  for (let i = 0; i < 4; i++) clients.push(await logIn(hub));
+  await clients[0]!.put('/a', Buffer.alloc(1_000));
+  await clients[1]!.put('/b', Buffer.alloc(2_000));
+  await until('the events are settled', async () => (await listEvents(hub, 'upload.completed')).length === 2);
+  const metric = async (name: string) => {
+    const response = await fetch(`http://127.0.0.1:${hub.portOf('web')}/metrics`, { headers: { connection: 'close' } });
+    const text = await response.text();
+    return Number(
+      text
+        .split('\n')
+        .find(line => line.startsWith(`${name} `))
+        ?.slice(name.length + 1),
+    );
+  };
+  const [logins, bytes] = ['protocol="sftp",result="succeeded"', 'protocol="sftp",direction="upload",result="completed"'];
+  for (let i = 0; i < 4; i++) {
+    t.is(await metric(`entrepot_logins_total{${logins}}`), 4);
+    t.is(await metric(`entrepot_transfer_bytes_total{${bytes}}`), 3_000);
+    t.is(await metric('entrepot_sessions_active{protocol="sftp"}'), 4);
+  }
+  // Four processes of Node have more than this, and one has less.
+  t.true((await metric('process_resident_memory_bytes')) > 200 * 1_048_576);
+  for (const name of ['serve 0', 'jobs']) await killPart(hub, (await processesOf(hub)).find(part => part.name === name)!);
+  t.is(await metric(`entrepot_logins_total{${logins}}`), 4);
+  await hub.json(['reload']);
+  t.is(await metric(`entrepot_logins_total{${logins}}`), 4);
+  t.is(await metric(`entrepot_transfer_bytes_total{${bytes}}`), 3_000);
+});
+
 test.serial('each process offers data ports of its own', async t => {
   const first = 41_000 + Math.floor(Math.random() * 5_000);
   const hub = await startWorkers(t, {

@@ -1,5 +1,6 @@
 import type { Request, Server } from '@hapi/hapi';
 import { addressWithin, HUB_VERSION, HubError } from '#core/api.js';
+import type { Figures } from '#core/cluster/figures.js';
 import type { OpenCount } from '#core/db/open-deliveries.js';
 import { Metrics } from '#core/metrics.js';
 import { authenticate } from '../auth/authenticate.js';
@@ -18,13 +19,14 @@ export function addMetrics(server: Server, services: WebServices): void {
     path: `${services.options.basePath}metrics`,
     handler: async (request, h) => {
       await requireReader(request, services);
+      const figures = await services.figures();
       // Loaded with the first request.
-      process ??= processMetrics();
+      process ??= figures.length === 1 ? processMetrics() : undefined;
       const current = new Metrics();
-      current.add(services.metrics.snapshot());
+      for (const { counted } of figures) current.add(counted);
       await Promise.all([measureDatabase(current, services), measureHub(current, services)]);
       return h
-        .response(current.render() + (await (await process)()))
+        .response(current.render() + (process ? await (await process)() : renderTotals(figures)))
         .type(CONTENT_TYPE)
         .header('cache-control', 'no-store');
     },
@@ -36,6 +38,20 @@ async function requireReader(request: Request, services: WebServices): Promise<v
   if (caller?.kind === 'admin' || addressWithin(clientOf(request, services.options).remoteAddress, LOOPBACK)) return;
   if (caller) throw new HubError('permission-denied', 'This is for an admin');
   throw new HubError('authentication-failed', 'Send a key of an admin');
+}
+
+/** Of a hub of several processes, what can be added up: which of them answers is chance. */
+function renderTotals(figures: readonly Figures[]): string {
+  const total = (of: (one: Figures) => number) => figures.reduce((sum, one) => sum + of(one), 0);
+  return [
+    '# HELP process_cpu_seconds_total Time of the processor that all processes of the hub used',
+    '# TYPE process_cpu_seconds_total counter',
+    `process_cpu_seconds_total ${total(one => one.cpuSeconds)}`,
+    '# HELP process_resident_memory_bytes Memory of all processes of the hub',
+    '# TYPE process_resident_memory_bytes gauge',
+    `process_resident_memory_bytes ${total(one => one.residentBytes)}`,
+    '',
+  ].join('\n');
 }
 
 /** Memory, processor, event loop and descriptors of this process. */
