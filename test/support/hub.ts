@@ -16,6 +16,7 @@ import { Hub } from '#core/hub.js';
 import { createLogger } from '#core/log.js';
 import type { VirtualFileSystem } from '#core/vfs/virtual-file-system.js';
 import { bundled, migrations } from '#extensions/bundled.js';
+import { freshDatabase } from '../conformance/outbox.js';
 
 /** What a test's user is given; the rest are the defaults of a new user, with every right. */
 export type TestUser = Partial<Omit<UserFields, 'username' | 'passwordHash'>> & { readonly password?: string };
@@ -61,9 +62,10 @@ function sharedHostKeys(): string {
   return hostKeys;
 }
 
-/** Starts a hub on free loopback ports, and stops it at the end of the test: memory database and storage unless told, silent log. */
+/** Starts a hub on free loopback ports, and stops it at the end of the test: memory database and storage unless told, or a database of the kind that the test is run on; silent log. */
 export async function startHub(t: ExecutionContext, options: TestHubOptions = {}): Promise<TestHub> {
   const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), 'entrepot-test-')));
+  const url = (await freshDatabase(t)) ?? 'sqlite::memory:';
   const hub = await Hub.open({
     dataDirectory,
     env: {},
@@ -71,7 +73,7 @@ export async function startHub(t: ExecutionContext, options: TestHubOptions = {}
     migrations,
     log: createLogger('silent'),
     values: {
-      ...(!options.databaseFile && { database: { url: 'sqlite::memory:' } }),
+      ...(!options.databaseFile && { database: { url } }),
       durability: 'process',
       ...options.values,
       protocols: {

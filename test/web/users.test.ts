@@ -1,4 +1,4 @@
-import test from 'ava';
+import { onEachDatabase as test } from '../support/databases.js';
 import { startWeb } from './support.js';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkDnDZwMBNtfqxoCtFTxcB9YCuMrh5uyC9fVzRgvP8 laptop';
