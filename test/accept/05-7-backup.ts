@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryFolder } from '../support/children.js';
 import type { HubProcess } from '../support/hub-process.js';
 import { FXP, RawSftp, string } from '../support/raw-sftp.js';
-import type { Service } from '../support/services.js';
+import { type Service, startMariadb, startPostgres } from '../support/services.js';
 import { logIn, OWNER_PASSWORD, startWebProcess } from '../support/web-process.js';
 import type { ApiClient, Json } from '../web/support.js';
 import type { AcceptScript } from './script.js';
@@ -41,7 +41,11 @@ const script: AcceptScript = {
     const events = await eventsOf(ada);
     await hub.stop();
 
-    const targets: readonly (readonly [name: string, start: (() => Promise<Service>) | undefined])[] = [['SQLite', undefined]];
+    const targets: readonly (readonly [name: string, start: (() => Promise<Service>) | undefined])[] = [
+      ['SQLite', undefined],
+      ['MariaDB', startMariadb],
+      ['PostgreSQL', startPostgres],
+    ];
     for (const [name, start] of targets) {
       await report.check(`restored on ${name}: what admins see is the same, and of the load a whole beginning`, async () => {
         const service = await start?.();
