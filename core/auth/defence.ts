@@ -6,6 +6,7 @@ import { HubError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { addressGroup, addressWithin, canonicalAddress } from '../net.js';
 import { Turns } from './turns.js';
+import { WaitingElsewhere } from './waiting-elsewhere.js';
 
 /** What the defence goes by: `defence` and `limits` of the configuration. Times are in ms. */
 export interface DefenceLimits {
@@ -41,6 +42,7 @@ export class Defence {
   readonly #waiting = new Map<string, number>();
   readonly #bans = new Map<string, Ban>();
   readonly #turns: Turns;
+  readonly #elsewhere: WaitingElsewhere;
   #rules: readonly AddressRule[] = [];
   /** What admins said of addresses; read at start() and whenever it changes. */
   rules: { list(): Promise<readonly AddressRule[]> } | undefined;
@@ -54,6 +56,11 @@ export class Defence {
     private readonly random: () => number = Math.random,
   ) {
     this.#turns = new Turns(limits.unauthenticatedPerAddress * WAITING_TIMES, Math.ceil(limits.unauthenticated / 2));
+    this.#elsewhere = new WaitingElsewhere(
+      coordinator,
+      () => [...this.#waiting],
+      group => this.#turns.next(group),
+    );
   }
 
   /** Reads the bans, and from then on whenever some process changes them. */
@@ -65,17 +72,18 @@ export class Defence {
     await this.#read();
   }
 
-  /** Counts a connection until it is released. Undefined when it must be dropped: the address is turned away, or too many have not logged in yet. */
+  /** Counts a connection until it is released, over all processes. Undefined when it must be dropped: the address is turned away, or too many have not logged in yet. */
   admit(remoteAddress: string): Admission | undefined {
     const group = addressGroup(remoteAddress);
     const waiting = this.#waiting.get(group) ?? 0;
-    const reason = this.#refusal(remoteAddress, waiting);
+    const reason = this.#refusal(remoteAddress, waiting + this.#elsewhere.of(group));
     if (reason !== undefined) {
       this.log.info({ remoteAddress, reason }, 'connection refused');
       return undefined;
     }
     this.#waiting.set(group, waiting + 1);
     this.#total++;
+    this.#elsewhere.changed();
     let held = true;
     return {
       release: () => {
@@ -85,6 +93,7 @@ export class Defence {
         const left = this.#waiting.get(group)! - 1;
         if (left === 0) this.#waiting.delete(group);
         else this.#waiting.set(group, left);
+        this.#elsewhere.changed();
         this.#turns.next(group);
       },
     };
@@ -101,7 +110,7 @@ export class Defence {
       return admission !== undefined;
     };
     const group = addressGroup(remoteAddress);
-    const isFull = (this.#waiting.get(group) ?? 0) >= this.limits.unauthenticatedPerAddress;
+    const isFull = (this.#waiting.get(group) ?? 0) + this.#elsewhere.of(group) >= this.limits.unauthenticatedPerAddress;
     const leave = isFull && !this.isBanned(remoteAddress) ? this.#turns.wait(group, decide) : undefined;
     if (!leave) decide();
     return leave ?? (() => undefined);
@@ -156,10 +165,11 @@ export class Defence {
     if (this.isDenied(remoteAddress)) return 'The address is denied';
     if (this.isBanned(remoteAddress)) return 'Too many failed logins from this address';
     if (waiting >= unauthenticatedPerAddress) return 'Too many connections from this address that have not logged in';
-    if (this.#total >= unauthenticated) return 'Too many connections that have not logged in';
+    const total = this.#total + this.#elsewhere.total;
+    if (total >= unauthenticated) return 'Too many connections that have not logged in';
     const early = unauthenticated * EARLY_SHARE;
-    const chance = EARLY_CHANCE + ((1 - EARLY_CHANCE) * (this.#total - early)) / (unauthenticated - early);
-    if (this.#total >= early && this.random() < chance) return 'Many connections have not logged in; this one was dropped by chance';
+    const chance = EARLY_CHANCE + ((1 - EARLY_CHANCE) * (total - early)) / (unauthenticated - early);
+    if (total >= early && this.random() < chance) return 'Many connections have not logged in; this one was dropped by chance';
     return undefined;
   }
 

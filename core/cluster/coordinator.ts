@@ -15,6 +15,8 @@ export interface Broadcasts {
     readonly event?: HubEvent;
     readonly delivery?: { readonly id: string; readonly state: DeliveryState };
   };
+  /** How many connections the process `by` has that have not logged in, by the group of their address. */
+  'admissions.counted': { readonly by: string; readonly counts: readonly (readonly [group: string, count: number])[] };
   'session.end': { readonly session: string; readonly reason: string };
 }
 
@@ -51,6 +53,10 @@ export abstract class Coordinator {
   abstract listen<T extends keyof Broadcasts>(topic: T, listener: (message: Broadcasts[T]) => void): () => void;
   /** Tells processes of other nodes what this one is; resolves to what they are, as far as they can be reached. */
   introduce?(note: ProcessNote): Promise<readonly ProcessNote[]>;
+  /** Whether there can be other processes. */
+  get isShared(): boolean {
+    return true;
+  }
   /** Whether the other processes can be reached; undefined where there are none. */
   connected(): boolean | undefined {
     return undefined;

@@ -14,6 +14,10 @@ export class LocalCoordinator extends Coordinator {
   readonly #topics = new EventEmitter();
   #closed = false;
 
+  override get isShared(): boolean {
+    return false;
+  }
+
   async acquire(group: string, limit: number, snapshot?: Snapshot): Promise<Lease | undefined> {
     const slots = this.#groups.get(group) ?? new Map<symbol, Snapshot>();
     if (this.#closed || slots.size >= limit) return undefined;

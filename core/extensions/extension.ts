@@ -39,7 +39,7 @@ export interface ExtensionHost {
   authenticator(authenticator: Authenticator): void;
   /** Adds something rules can do. */
   action<O>(type: ActionType<O>): void;
-  /** Handles events after they happened: durable, retried, at least once. `handler` names it among this extension's. */
+  /** Handles events after they happened: durable, retried, at least once; of a hub of several processes, in that for jobs. `handler` names it among this extension's. */
   on<T extends EventType>(types: T | readonly T[], handler: string, handle: EventHandler<T>): void;
   /** May refuse an action before it happens. */
   guard<A extends GuardedActionName>(action: A, guard: Guard<A>): void;
@@ -47,7 +47,7 @@ export interface ExtensionHost {
   rules(source: string): (rules: readonly Rule[]) => void;
   /** Runs `task` every `intervalMs`, in one process of the whole cluster at a time. */
   every(intervalMs: number, task: string, run: (signal: AbortSignal) => Promise<void>): void;
-  /** Runs after the database is ready and before clients are accepted; what it returns runs at stop. */
+  /** Runs in every process after the database is ready and before clients are accepted; what it returns runs at stop. */
   onStart(start: () => Promise<(() => Promise<void>) | void>): void;
   /** Publishes what operators can ask for by `entrepot <extension> <name>`: plain data, made fresh at each call. */
   report(name: string, make: () => Promise<unknown>): void;

@@ -1,24 +1,10 @@
 import 'reflect-metadata';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import test from 'ava';
-import { Correspondence, type Wire } from '#core/cluster/correspondence.js';
 import { IpcCoordinator } from '#core/cluster/ipc.js';
 import { CoordinatorHost } from '#core/cluster/ipc-host.js';
 import { HubError } from '#core/errors.js';
 import { testCoordinator } from '../../conformance/coordinator.js';
-
-/** The two ends of a way that copies what goes over it, as the one between processes does. */
-function line(): readonly [Correspondence, Correspondence, () => void] {
-  const { port1, port2 } = new MessageChannel();
-  return [new Correspondence(over(port1)), new Correspondence(over(port2)), () => port1.close()];
-}
-
-function over(port: MessagePort): Wire {
-  return {
-    send: letter => port.postMessage(letter),
-    receive: listener => void port.on('message', listener),
-  };
-}
+import { line } from '../../support/ipc-line.js';
 
 testCoordinator('processes of one machine', t => {
   const host = new CoordinatorHost();
