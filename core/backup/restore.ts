@@ -1,5 +1,6 @@
 import { access, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { Database, Migration } from '../db/database.js';
 import { type DatabaseOptions, openDatabase } from '../db/open.js';
@@ -41,6 +42,10 @@ export interface RestoreReport extends BackupContents {
 }
 
 const BATCH = 500;
+/** A process that was not seen for this long is dead, whatever the clocks of its machine and of this one say. */
+const LONG_AGO_MS = 600_000;
+/** Longer than one that lives is silent. */
+const WATCH_MS = 8_000;
 /** Those that hold something say that people have worked with a database. */
 const TELLING = ['users', 'admins', 'rules', 'api_keys', 'events'];
 
@@ -108,6 +113,7 @@ async function replaceFile(options: RestoreOptions, head: BackupHead, stamp: str
 async function replaceTables(options: RestoreOptions, head: BackupHead): Promise<undefined> {
   await using(options.database, async database => {
     await requireEmpty(database.knex, options.replace);
+    await requireQuiet(database.knex);
     const tables = [...(await tablesOf(database.knex))].reverse();
     for (const { name } of tables) await database.knex.schema.dropTable(name);
     await database.knex.schema.dropTableIfExists(MIGRATIONS_TABLE);
@@ -168,6 +174,28 @@ async function requireEmpty(knex: Knex, replace: boolean): Promise<void> {
   for (const name of TELLING.filter(name => names.includes(name))) {
     if (await knex(name).first()) throw new HubError('conflict', 'The database is not empty; `--replace` puts the backup in its place.');
   }
+}
+
+/** On a server other nodes may be at work; those that live say so every few seconds. */
+async function requireQuiet(knex: Knex): Promise<void> {
+  if (!(await knex.schema.hasTable('processes'))) return;
+  const look = async () => {
+    const rows: readonly Beat[] = await knex('processes')
+      .where('seen_at', '>', Date.now() - LONG_AGO_MS)
+      .select('id', 'node', 'beat');
+    return rows;
+  };
+  const before = await look();
+  if (before.length === 0) return;
+  await sleep(WATCH_MS);
+  const alive = (await look()).find(({ id, beat }) => String(before.find(other => other.id === id)?.beat) !== String(beat));
+  if (alive) throw new HubError('conflict', `A hub works on this database, on node ${alive.node}: stop all nodes first.`);
+}
+
+interface Beat {
+  readonly id: string;
+  readonly node: string;
+  readonly beat: number | string;
 }
 
 function requireTable(

@@ -41,6 +41,7 @@ for (const [name, begin] of [
     const second = await startHub(t, { storage: 'disk', dataDirectory, values: { database: { url: service.url } } });
     const back = join(directory, 'second.gz');
     const again = await second.hub.get(Backups).create(back);
+    await t.throwsAsync(restore({ ...common, file, database: onServer, replace: true }), { code: 'conflict', message: /stop all nodes/ });
     await second.stop();
     t.true(again.rows >= made.rows);
     const third = { ...onServer, url: 'sqlite:third.db' };
