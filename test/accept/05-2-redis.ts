@@ -68,9 +68,9 @@ const script: AcceptScript = {
   async run(report, scale) {
     const plan = scale === 'full' ? { uploads: 1_000, outageMs: 60_000 } : { uploads: 100, outageMs: 5_000 };
     const key = await (await Clients.create()).makeKey('alice');
-    // Two at a time, since each of them mostly waits.
-    for (let i = 0; i < FAULTS.length; i += 2) {
-      const runs = FAULTS.slice(i, i + 2).map(fault => ({ fault, run: suffer(fault, plan, key) }));
+    // Some at a time, since each of them mostly waits.
+    for (let i = 0; i < FAULTS.length; i += 3) {
+      const runs = FAULTS.slice(i, i + 3).map(fault => ({ fault, run: suffer(fault, plan, key) }));
       for (const { run } of runs) run.catch(() => undefined);
       for (const { fault, run } of runs) await report.check(fault.name, () => run);
     }
@@ -87,7 +87,7 @@ async function suffer(fault: Fault, { uploads, outageMs }: Plan, key: string): P
   const faultAt = Math.round(uploads * 0.2);
   let failed = 0;
   let gauge: string | undefined;
-  let back = 0;
+  let [back, backAt] = [0, 0];
   try {
     await hub.addUser('alice', PASSWORD, ['--key', `${key}.pub`]);
     await addWebhook(hub, receiver, TYPE);
@@ -104,7 +104,7 @@ async function suffer(fault: Fault, { uploads, outageMs }: Plan, key: string): P
             gauge = await metric(hub);
             await fault.mend(parts);
           }
-          back = performance.now();
+          [back, backAt] = [performance.now(), Date.now()];
         })();
       const put = client.put(i).catch((error: Error) => {
         failed++;
@@ -120,11 +120,12 @@ async function suffer(fault: Fault, { uploads, outageMs }: Plan, key: string): P
     await until('every event', () => paths().size >= uploads, 45_000).catch(() => undefined);
     const behindMs = Math.max(0, performance.now() - Math.max(back, uploaded));
     client.end();
+    const resumedMs = Math.round(Math.min(...receiver.received.filter(({ at }) => at >= backAt).map(({ at }) => at)) - backAt);
     const missing = uploads - paths().size;
     const ids = new Set(receiver.accepted(TYPE).map(({ id }) => id)).size;
-    const figures = `${uploads} uploads, failed ${failed}, missing events ${missing}, several ids ${ids - paths().size}; all delivered ${Math.round(behindMs)} ms after the last upload with Redis back`;
+    const figures = `${uploads} uploads, failed ${failed}, missing events ${missing}, several ids ${ids - paths().size}; first delivery ${resumedMs} ms after it was back, the last ${Math.round(behindMs)} ms after the last upload`;
     assert.deepEqual([failed, missing, ids], [0, 0, uploads], figures);
-    assert.ok(behindMs <= BACK_MS, figures);
+    assert.ok(Math.max(resumedMs, behindMs) <= BACK_MS, figures);
     if (fault.mend) assert.equal(gauge, '0', 'entrepot_redis_up while it was away');
     assert.equal(await until('entrepot_redis_up', async () => (await metric(hub)) === '1' && '1'), '1');
     return figures;
