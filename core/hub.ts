@@ -39,6 +39,7 @@ import type { HostKeyRing, ListenAddress, ProtocolServer } from './protocol.js';
 import { ProxyProtocol } from './proxy-protocol.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
+import { SharedHostKeys } from './shared-host-keys.js';
 import { StorageRegistry } from './storage/registry.js';
 import { TakeOver } from './take-over.js';
 import { Certificates } from './tls/certificates.js';
@@ -149,7 +150,9 @@ export class Hub {
   /** The host keys of the first kind of server that has some. */
   get hostKeys(): HostKeyRing | undefined {
     const keyed = this.protocols.find(({ type }) => type.hostKeys !== undefined);
-    return keyed?.type.hostKeys?.(keyed.options, this.dataDirectory);
+    const own = keyed?.type.hostKeys?.(keyed.options, this.dataDirectory);
+    if (!own || !this.get(Members).isShared) return own;
+    return new SharedHostKeys(own, this.get(SettingsRepository), this.get(Secrets), this.log);
   }
 
   /** The transfers that are open now. */
@@ -260,6 +263,8 @@ export class Hub {
   }
 
   async #listen(): Promise<void> {
+    const { hostKeys } = this;
+    if (hostKeys instanceof SharedHostKeys) await hostKeys.take();
     for (const { type, options } of this.protocols) {
       const server = type.create(options, {
         login: this.get(LoginService),

@@ -43,6 +43,8 @@ export interface HostKeyRing {
   /** Where their files are. */
   readonly directory: string;
   list(): Promise<readonly HostKeyInfo[]>;
+  /** Makes the keys to offer that are missing. */
+  make(): Promise<void>;
   /** Makes the next key of a kind, so that clients can be told before it is offered. Throws 'already-exists', or 'invalid-request' for an unknown kind. */
   add(kind: string): Promise<HostKeyInfo>;
   /** Offers the next key of a kind, made when there is none, and keeps the one before as 'old'. Throws 'invalid-request' for an unknown kind. */

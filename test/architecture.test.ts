@@ -31,7 +31,7 @@ const LAYERS: readonly RegExp[] = [
   /^vfs\//,
   /^auth\//,
   /^(protocol\.ts|extensions\/)/,
-  /^(configuration|container|expiry-warnings|take-over|hub|api)\.ts$|^backup\//,
+  /^(configuration|container|expiry-warnings|take-over|shared-host-keys|hub|api)\.ts$|^backup\//,
   /^operations\//,
   /^control\.ts$/,
   /^cli\//,

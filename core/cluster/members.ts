@@ -50,6 +50,11 @@ export class Members {
     return this.settings.shareable || this.settings.family !== undefined;
   }
 
+  /** Whether other nodes can work on the database. */
+  get isShared(): boolean {
+    return this.settings.shareable;
+  }
+
   /** How often look() is to be called. */
   get lookMs(): number {
     return LOOK_MS;

@@ -1,7 +1,7 @@
 import { copyFile, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type HostKeyInfo, type HostKeyRing, HubError } from '#core/api.js';
-import { type HostKey, KINDS, type Kind, loadHostKey, readHostKey } from './host-keys.js';
+import { type HostKey, KINDS, type Kind, loadHostKey, loadHostKeys, readHostKey } from './host-keys.js';
 
 const NEXT = '.next';
 const OLD = '.old-';
@@ -21,6 +21,10 @@ export class HostKeyFiles implements HostKeyRing {
 
   async list(): Promise<readonly HostKeyInfo[]> {
     return (await this.#read()).map(({ file, key }) => info(file, key));
+  }
+
+  async make(): Promise<void> {
+    await loadHostKeys(this.directory);
   }
 
   /** The next keys of all kinds, which clients are told before they are offered. Throws as loadHostKeys() does. */

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import ssh2 from 'ssh2';
 import type { InjectionToken } from 'tsyringe';
 import { SessionRegistry } from '#core/auth/session.js';
 import { Coordinator } from '#core/cluster/coordinator.js';
@@ -130,3 +131,54 @@ onEachDatabase('an upload that was cut off on one node goes on at the other', as
   await goesOn.close();
   t.is((await files.stat('/big')).size, 13);
 });
+
+onEachDatabase(
+  'clients know every node by the same host keys, also after a rotation; a key that an operator put there stays',
+  async (t, kind) => {
+    if (kind.dialect === 'sqlite') {
+      t.pass();
+      return;
+    }
+    const folder = await mkdtemp(join(tmpdir(), 'entrepot-host-keys-'));
+    t.teardown(() => rm(folder, { recursive: true, force: true }));
+    const url = await kind.fresh();
+    const node = (name: string) =>
+      startHub(t, {
+        databaseFile: true,
+        storage: 'disk',
+        users: {},
+        values: {
+          node: name,
+          database: { url },
+          secrets: { key: KEY },
+          redis: { url: redis.url, keyPrefix: `keys-${url.slice(-8).replace(/\W/g, '-')}` },
+          protocols: { sftp: { host: '127.0.0.1', port: 0, hostKeys: join(folder, name) } },
+        },
+      });
+    const offered = async ({ hub }: TestHub) =>
+      (await hub.hostKeys!.list()).filter(({ state }) => state === 'offered').map(({ fingerprint }) => fingerprint);
+    const one = await node('one');
+    const other = await node('other');
+    const before = await offered(one);
+    t.is(before.length, 3);
+    t.deepEqual(await offered(other), before);
+    await other.stop();
+    await one.hub.hostKeys!.rotate('ed25519');
+    const after = await offered(one);
+    t.notDeepEqual(after, before);
+    const again = await node('other');
+    t.deepEqual(await offered(again), after);
+    await again.stop();
+    const file = join(folder, 'other', 'ssh_host_ecdsa_key');
+    const own = operatorsKey();
+    await writeFile(file, own, { mode: 0o600 });
+    const third = await node('other');
+    t.is(await readFile(file, 'utf8'), own);
+    t.notDeepEqual(await offered(third), after);
+  },
+);
+
+function operatorsKey(): string {
+  const { private: text } = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
+  return text;
+}
