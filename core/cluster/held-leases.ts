@@ -6,10 +6,13 @@ export type Snapshot = SessionSnapshot | (() => SessionSnapshot) | undefined;
 /** The leases of one process, by group and id. */
 export class HeldLeases {
   readonly #groups = new Map<string, Map<string, Snapshot>>();
+  /** Differs whenever other leases are held than before. */
+  version = 0;
 
   add(group: string, id: string, snapshot: Snapshot): void {
     const leases = this.#groups.get(group) ?? new Map<string, Snapshot>();
     this.#groups.set(group, leases.set(id, snapshot));
+    this.version++;
   }
 
   /** Without effect for one that is not held. */
@@ -22,6 +25,7 @@ export class HeldLeases {
   remove(group: string, id: string): boolean {
     const leases = this.#groups.get(group);
     if (!leases?.delete(id)) return false;
+    this.version++;
     if (leases.size === 0) this.#groups.delete(group);
     return true;
   }

@@ -97,7 +97,8 @@ export class RedisCoordinator extends Coordinator {
   async acquire(group: string, limit: number, snapshot?: Snapshot): Promise<Lease | undefined> {
     const id = randomToken(9);
     for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {
-      await this.#registering;
+      // While Redis is away, nobody waits for it to be told what is held.
+      if (this.#up) await this.#registering;
       if (!this.#up) return snapshot !== undefined && this.#held.size(group) < limit ? this.#grant(group, id, snapshot) : undefined;
       await this.#settled();
       const answer = await this.#ask(group, id, limit);
@@ -192,9 +193,14 @@ export class RedisCoordinator extends Coordinator {
     if (this.#closed || this.redis.status !== 'ready') return;
     // A slot that is being given must be among those that are told.
     await Promise.allSettled(this.#asking);
-    const epoch = String(
-      await this.#scripts.hubRegister(LIFE_MS, KEEP_MS, JSON.stringify(this.#note ?? null), randomToken(9), this.#held.toJson()),
-    );
+    let epoch: string;
+    let version: number;
+    do {
+      version = this.#held.version;
+      const held = this.#held.toJson();
+      epoch = String(await this.#scripts.hubRegister(LIFE_MS, KEEP_MS, JSON.stringify(this.#note ?? null), randomToken(9), held));
+      // What was granted or released meanwhile must be told as well before Redis is asked again.
+    } while (!this.#up && version !== this.#held.version);
     if (this.#epoch !== '' && epoch !== this.#epoch && this.#others > 0) this.#settledAt = performance.now() + SETTLING_MS;
     this.#epoch = epoch;
     if (this.#up) return;

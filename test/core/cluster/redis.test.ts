@@ -1,12 +1,17 @@
 import 'reflect-metadata';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { RedisCoordinator } from '#core/cluster/redis.js';
 import { createLogger, type Logger } from '#core/log.js';
 import { type CoordinatorMember, testCoordinator } from '../../conformance/coordinator.js';
 import { until } from '../../conformance/outbox.js';
+import { temporaryFolder } from '../../support/children.js';
+import { freePort } from '../../support/free-port.js';
 import { Relay } from '../../support/relay.js';
 import { type Service, startRedis } from '../../support/services.js';
+import { pem } from '../tls/support.js';
 
 let redis: Service;
 let prefixes = 0;
@@ -163,3 +168,27 @@ async function send(port: number, command: string): Promise<void> {
   await client.call(...(command.split(' ') as [string]));
   client.disconnect();
 }
+
+test('speaks TLS with rediss://, and only with a server that the authority vouches for', async t => {
+  const folder = await temporaryFolder('redis-tls');
+  const [cert, other] = [join(folder, 'redis.pem'), join(folder, 'other.pem')];
+  const text = await pem(['localhost']);
+  await writeFile(cert, text, { mode: 0o600 });
+  await writeFile(other, await pem(['localhost']), { mode: 0o600 });
+  const port = await freePort();
+  const files = ['--tls-cert-file', cert, '--tls-key-file', cert, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no'];
+  const own = await startRedis('--tls-port', String(port), ...files);
+  t.teardown(() => own.stop());
+  const connect = async (ca: string) => {
+    const coordinator = await RedisCoordinator.connect({ url: `rediss://localhost:${port}`, tls: { ca }, keyPrefix: 'tls' }, silent);
+    t.teardown(() => coordinator.close());
+    return coordinator;
+  };
+  const trusting = await connect(cert);
+  await until(() => trusting.connected());
+  t.truthy(await trusting.acquire('g', 1));
+  const doubting = await connect(other);
+  await sleep(500);
+  t.false(doubting.connected());
+  await t.throwsAsync(connect(join(folder, 'absent.pem')), { code: 'invalid-request', message: /^redis\.tls\.ca: .*absent\.pem/ });
+});

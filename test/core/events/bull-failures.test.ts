@@ -143,3 +143,25 @@ test('other programs read the deliveries with a plain Redis client, and ended jo
   await until(async () => Number(await command(parts.redis, 'ZCARD', key)) <= 1_000);
   t.pass();
 });
+
+test("a target's share of the slots is for all nodes together", async t => {
+  const redis = await startRedis();
+  t.teardown(() => redis.stop());
+  const first = await Outbox.open(t, { node: 'one', concurrency: 8 });
+  const second = await Outbox.open(t, { node: 'two', concurrency: 8 }, first.directory);
+  for (let i = 0; i < 30; i++) await first.publish('a');
+  let [running, most, done] = [0, 0, 0];
+  const place = { url: redis.url, tls: {}, keyPrefix: basename(first.directory) };
+  for (const { deliveries, rules, settings } of [first, second]) {
+    const queue = stopAtEnd(t, new BullEventQueue(deliveries, rules, first.coordinator, settings, place));
+    await queue.start(async ({ id, attempt }) => {
+      most = Math.max(most, ++running);
+      await new Promise(resolve => setTimeout(resolve, 20));
+      running--;
+      done++;
+      await deliveries.finish(id, attempt, { startedAt: Date.now(), durationMs: 1, succeeded: true, summary: 'ok', answer: undefined });
+    });
+  }
+  await until(() => done === 30);
+  t.is(most, 2);
+});
