@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import type { Redis, RedisOptions } from 'ioredis';
 import { HubError } from '../errors.js';
 
@@ -34,12 +35,25 @@ export async function redisClient({ url, tls }: RedisSettings, options: ClientOp
     keepAlive: SILENCE_MS,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    // Nobody would hear that it failed: that ends the process. RedisChannel subscribes again by itself.
+    autoResubscribe: false,
     maxRetriesPerRequest: 0,
     retryStrategy: times => Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** times) * (0.5 + Math.random() / 2),
     ...(tls.ca !== undefined && { tls: { ca: readAuthority(tls.ca) } }),
     ...options,
   };
-  return new Redis(url, all);
+  return guardSockets(new Redis(url, all));
+}
+
+/**
+ * Keeps the process alive when a socket tells of more than one error, as TLS does: the client listens to the first of each alone,
+ * and Node.js ends a process for one that nobody listens to. For every client, copies included.
+ */
+export function guardSockets(client: Redis): Redis {
+  const { connector } = client as unknown as { readonly connector: { connect(...args: unknown[]): Promise<Socket> } };
+  const connect = connector.connect.bind(connector);
+  connector.connect = async (...args) => (await connect(...args)).on('error', () => undefined);
+  return client;
 }
 
 function readAuthority(file: string): string {

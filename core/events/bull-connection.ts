@@ -1,6 +1,6 @@
 import type { Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type RedisSettings, redisClient } from '../cluster/redis-connection.js';
+import { guardSockets, type RedisSettings, redisClient } from '../cluster/redis-connection.js';
 import type { ClaimedDelivery } from './delivery.js';
 
 /** What a job carries: the delivery, and which node's relay put it there. */
@@ -55,7 +55,7 @@ export class BullConnection {
     redis.on('ready', () => void this.#rebuild());
     const duplicate = redis.duplicate.bind(redis);
     redis.duplicate = override => {
-      const copy = duplicate(override);
+      const copy = guardSockets(duplicate(override));
       copy.on('error', error => options.onError(error));
       this.#waiting.add(copy);
       return copy;
