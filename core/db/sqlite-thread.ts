@@ -88,8 +88,13 @@ export class SqliteThread {
 
   #gather(statements: readonly Statement[], quiet: boolean): Promise<Answer['result']> {
     const id = ++this.#lastId;
-    if (this.#gathered.push({ id, statements, quiet }) === 1) setImmediate(() => this.#sendGathered());
-    return this.#expect(id);
+    // While the thread is at work, what comes in this turn shares a message; where it waits, each moment counts.
+    const isIdle = this.#outstanding.size === 0;
+    const answer = this.#expect(id);
+    if (this.#gathered.push({ id, statements, quiet }) > 1) return answer;
+    if (isIdle) process.nextTick(() => this.#sendGathered());
+    else setImmediate(() => this.#sendGathered());
+    return answer;
   }
 
   #request(request: Exclude<Request, { kind: 'calls' }>): Promise<Answer['result']> {

@@ -95,6 +95,12 @@ export class OpenFile {
     this.observer.taken(id, this.#failure);
   }
 
+  /** Whether what was gathered is one WRITE, of what is all of a small file. */
+  get isSmallAndWhole(): boolean {
+    const [first] = this.#runs;
+    return first?.position === 0 && first.bytes === this.#announcedBytes && first.bytes <= SMALL_BYTES;
+  }
+
   /** Starts writing what was gathered: at once where it is all of a small file or much, else in a moment, together with what comes until then. */
   writeSoon(): void {
     const [first] = this.#runs;
@@ -115,10 +121,9 @@ export class OpenFile {
   async use<T>(operation: () => Promise<T>): Promise<T> {
     this.#operations++;
     try {
-      if (this.#unwritten) {
-        this.flush();
-        await this.#until(() => !this.#unwritten);
-      }
+      if (this.#unwritten) this.flush();
+      // What lies where it arrived is written by now: then nothing that comes next may overtake this.
+      if (this.#unwritten) await this.#until(() => !this.#unwritten);
       if (this.#failure) throw this.#failure;
       return await operation();
     } finally {
@@ -163,10 +168,8 @@ export class OpenFile {
 
   /** Commits: waits for what is under way, then closes the transfer. Throws what a WRITE or the commit failed with. */
   async close(): Promise<void> {
-    if (!this.#idle) {
-      this.flush();
-      await this.#until(() => this.#idle);
-    }
+    if (!this.#idle) this.flush();
+    if (!this.#idle) await this.#until(() => this.#idle);
     if (this.#failure) {
       await this.transfer.abort(this.#failure);
       throw this.#failure;

@@ -4,11 +4,13 @@ import type { OpenFile } from './open-file.js';
 import { DATA_HEADER_BYTES, layOutData, layOutDataHeader, MAX_DATA_BYTES } from './packets.js';
 import type { Share } from './share.js';
 import { endReply, failureReply } from './status.js';
-import type { ReadOutcome } from './transport.js';
+import type { ReadOutcome, ReadReply } from './transport.js';
 import type { Wire } from './wire.js';
 
 /** READs of one channel that are at the storage at a time: more did not make a download faster. */
 const WINDOW = 4;
+/** READs that are answered together at most: as many of 32 KiB, which most clients ask for, are sent at once. */
+const TOGETHER = 8;
 /** Of the bytes that a channel may have unsent, the part at which no further READ is begun. */
 const UNSENT_PART = 1 / 2;
 
@@ -27,6 +29,7 @@ export class ReadQueue {
   readonly #waiting: Read[] = [];
   readonly #started: Read[] = [];
   #closed = false;
+  #pumpsSoon = false;
   /** Buffers whose answers wait for the client. */
   #held = 0;
 
@@ -38,19 +41,20 @@ export class ReadQueue {
     private readonly answered: (failure: HubError | undefined) => void,
   ) {}
 
-  /** Takes a READ. The file counts it as under way until it is answered. */
+  /** Takes a READ, which is begun with all others that arrived with it. The file counts it as under way until it is answered. */
   add(id: number, file: OpenFile, offset: number, length: number): void {
     file.startOperation();
     this.#waiting.push({ id, file, offset, length: Math.min(length, MAX_DATA_BYTES), buffer: undefined, result: undefined });
-    this.pump();
+    if (this.#waiting.length >= TOGETHER) this.pump();
+    else this.#pumpSoon();
   }
 
-  /** Begins what may begin; to be called again when the network took something. */
+  /** Begins what may begin; to be called again when the network took something, and before anything else is done that came later. */
   pump(): void {
     while (!this.#closed && this.#started.length < WINDOW && this.#hasRoom) {
       const [read] = this.#waiting;
       if (!read) return;
-      const outcome = this.#started.length === 0 && read.file.transfer.readsNow ? this.#answerNow(read) : 'other';
+      const outcome = this.#started.length === 0 && read.file.transfer.readsNow ? this.#answerNow() : 'other';
       if (outcome === 'wait') return;
       if (outcome !== 'other') continue;
       this.#waiting.shift();
@@ -65,30 +69,37 @@ export class ReadQueue {
     for (const read of this.#waiting.splice(0)) read.file.endOperation();
   }
 
+  #pumpSoon(): void {
+    if (this.#pumpsSoon) return;
+    this.#pumpsSoon = true;
+    queueMicrotask(() => {
+      this.#pumpsSoon = false;
+      this.pump();
+    });
+  }
+
   get #hasRoom(): boolean {
     return this.#held < this.share.heldBuffers && this.wire.unsentBytes < this.share.unsentBytes * UNSENT_PART;
   }
 
-  /** Reads to where the answer is sent from, where neither storage nor client has to be waited for. */
-  #answerNow(read: Read): ReadOutcome {
-    const { id, file, offset, length } = read;
+  /** Reads to where the answers are sent from, where neither storage nor client has to be waited for; as many as go out together. */
+  #answerNow(): ReadOutcome {
+    const [first] = this.#waiting;
+    const together = this.#waiting.slice(0, TOGETHER);
+    const others = together.findIndex(({ file }) => !file.transfer.readsNow);
     let failure: HubError | undefined;
     let outcome: ReadOutcome;
     try {
-      outcome = this.wire.writeRead(DATA_HEADER_BYTES, length, (pieces, header) => {
-        const count = file.transfer.readNow(pieces, offset);
-        if (count > 0) layOutDataHeader(header, id, count);
-        return count;
-      });
+      outcome = this.wire.writeReads(DATA_HEADER_BYTES, (others < 0 ? together : together.slice(0, others)).map(replyTo));
     } catch (error) {
       failure = toHubError(error);
       outcome = 0;
     }
     if (typeof outcome === 'string') return outcome;
-    this.#waiting.shift();
-    file.endOperation();
-    if (outcome === 0) this.wire.send(failure ? failureReply(id, failure) : endReply(id));
-    this.answered(failure);
+    const answered = this.#waiting.splice(0, Math.max(outcome, 1));
+    for (const { file } of answered) file.endOperation();
+    if (outcome === 0) this.wire.send(failure ? failureReply(first!.id, failure) : endReply(first!.id));
+    for (const _ of answered) this.answered(failure);
     return outcome;
   }
 
@@ -127,4 +138,13 @@ export class ReadQueue {
     }
     this.answered(result instanceof HubError ? result : undefined);
   }
+}
+
+function replyTo({ id, file, offset, length }: Read): ReadReply {
+  const fill = (pieces: readonly Buffer[], head: Buffer): number => {
+    const count = file.transfer.readNow(pieces, offset);
+    if (count > 0) layOutDataHeader(head, id, count);
+    return count;
+  };
+  return { length, fill };
 }

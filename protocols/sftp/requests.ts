@@ -73,9 +73,14 @@ function read(sftp: RequestContext, id: number, fields: PacketReader): Reply {
   const file = openFile(sftp, fields);
   const offset = fields.uint64();
   const length = fields.uint32();
-  if (!file.isQuiet) return file.use(async () => void sftp.reads.add(id, file, offset, length)).then(() => undefined);
-  sftp.reads.add(id, file, offset, length);
-  return undefined;
+  const add = () => sftp.reads.add(id, file, offset, length);
+  if (file.isQuiet) return void add();
+  const addAndBegin = async () => {
+    add();
+    // A change of the file may have waited for the same.
+    sftp.reads.pump();
+  };
+  return file.use(addAndBegin).then(() => undefined);
 }
 
 function fstat(sftp: RequestContext, id: number, fields: PacketReader): Reply {

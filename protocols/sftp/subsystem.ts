@@ -163,6 +163,8 @@ export class SftpSubsystem implements RequestContext, WireObserver {
       this.#answer(statusReply(id, STATUS.OP_UNSUPPORTED, 'Operation unsupported'));
       return;
     }
+    // What was asked for before is read before anything changes.
+    if (type !== PACKET.READ) this.reads.pump();
     try {
       const reply = row.handle(this, id, new PacketReader(body.subarray(4)));
       if (reply instanceof Promise)
@@ -182,6 +184,7 @@ export class SftpSubsystem implements RequestContext, WireObserver {
       return;
     }
     this.#inFlight++;
+    this.reads.pump();
     this.#writing = { id, ...this.#writable(handle, offset, length) };
     this.#writing.file?.begin(offset, length);
   }
@@ -211,8 +214,13 @@ export class SftpSubsystem implements RequestContext, WireObserver {
     this.#fail(id, new HubError('invalid-request', 'The lengths of the request contradict each other'), 'WRITE');
   }
 
-  /** The answers leave first: a client goes on while its data is written. */
+  /** The answers leave first: a client goes on while its data is written. A small file is written before, so that its event is on its way to the disk meanwhile. */
   turnEnd(): void {
+    for (const file of this.#dirty) {
+      if (!file.isSmallAndWhole) continue;
+      this.#dirty.delete(file);
+      file.writeSoon();
+    }
     if (this.#dirty.size === 0 || this.#writesScheduled) return;
     this.#writesScheduled = true;
     setImmediate(() => {

@@ -1,7 +1,7 @@
-import { randomFillSync } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { ServerChannel, Connection as SshConnection } from 'ssh2';
+import { frame, HEAD_BYTES, type Layout, PacketRow, packetBytes } from './packet-row.js';
 
 /**
  * The fast lane out: the one file that knows ssh2's inner life. An answer is laid out as finished SSH packets (RFC 4253,
@@ -16,10 +16,10 @@ export interface FastLane {
    */
   send(bytes: Buffer, done: () => void): boolean;
   /**
-   * Sends a reply of a head of `headBytes` and up to `length` bytes, which `fill` reads to where they are sent from. What `fill`
-   * throws is thrown, and nothing sent; nor is anything when it gives 0.
+   * Sends replies in a row, each of a head of `headBytes` and of what its `fill` reads to where it is sent from; as many of `replies`
+   * as the client's window and one call hold. It ends before one that is empty or fails; what the first throws is thrown.
    */
-  sendRead(headBytes: number, length: number, fill: Fill): ReadOutcome;
+  sendReads(headBytes: number, replies: readonly ReadReply[]): ReadOutcome;
   /** Bytes that were taken and are not on the socket yet. */
   readonly pendingBytes: number;
   /** The key exchange is over. */
@@ -28,10 +28,15 @@ export interface FastLane {
   whenEmpty(then: () => void): void;
 }
 
-/** Reads into `pieces` one after the other, gives the bytes read, and writes the head of a reply with that many. */
-export type Fill = (pieces: readonly Buffer[], layHead: Buffer) => number;
+/** A reply that is still to be read. */
+export interface ReadReply {
+  /** Bytes that it has at most, without its head. */
+  readonly length: number;
+  /** Reads into `pieces` one after the other, gives the bytes read, and writes the head of a reply with that many. */
+  fill(pieces: readonly Buffer[], layHead: Buffer): number;
+}
 
-/** The bytes read; 'wait' when the client's window is to open first, which relieved() tells; 'other' when it has to go another way. */
+/** How many replies were sent; 'wait' when the client's window is to open first, which relieved() tells; 'other' when the first has to go another way. */
 export type ReadOutcome = number | 'wait' | 'other';
 
 /** Who is told how the lane fares. */
@@ -43,15 +48,10 @@ export interface LaneObserver {
 }
 
 const KNOWN_VERSION = '1.17.0';
-const CHANNEL_DATA = 94;
-/** Packet length, padding length, message number, recipient, data length. */
-const HEAD_BYTES = 14;
-const MIN_PADDING_BYTES = 4;
 const SLAB_BYTES = 272 * 1024;
 const KEPT_SLABS = 16;
 /** Under this an answer gets a buffer of its own: it costs less than keeping track of a slab. */
 const SMALL_BYTES = 8 * 1024;
-const RANDOM_BYTES = 16 * 1024;
 /** Of the window that a client opens, the part that it may be waited for: all renew it before that much is left. */
 const WAITED_PART = 1 / 4;
 /** A client that does not renew it in this time gets what its window holds. */
@@ -60,13 +60,6 @@ const WINDOW_WAIT_MS = 250;
 const MAX_PACKET_DATA_BYTES = 32 * 1024;
 /** A client with smaller ones would need more room than a slab has. */
 const MIN_PACKET_DATA_BYTES = 16 * 1024;
-
-/** How each of ssh2's native ciphers lays out a packet: the block that is padded to, the bytes that it does not count, what follows the packet. */
-interface Layout {
-  readonly block: number;
-  readonly uncounted: number;
-  readonly trailer: number;
-}
 
 interface Cipher {
   encrypt(packet: Buffer): void;
@@ -133,8 +126,6 @@ function internalsOf(connection: unknown, channel: unknown): Internals | undefin
 }
 
 const slabs: Buffer[] = [];
-const random = Buffer.allocUnsafeSlow(RANDOM_BYTES);
-let randomAt = RANDOM_BYTES;
 
 class SlabLane implements FastLane {
   #cipher: Cipher | undefined;
@@ -169,40 +160,47 @@ class SlabLane implements FastLane {
     return true;
   }
 
-  sendRead(headBytes: number, length: number, fill: Fill): ReadOutcome {
+  sendReads(headBytes: number, replies: readonly ReadReply[]): ReadOutcome {
     const { protocol, outgoing } = this.internals;
     const layout =
       this.#pending.length === 0 && this.channel.writableLength === 0 && this.#isOpen ? this.#layoutOf(protocol._cipher) : undefined;
     const packetSize = Math.min(outgoing.packetSize, MAX_PACKET_DATA_BYTES);
-    const bytes = headBytes + length;
+    const firstBytes = headBytes + (replies[0]?.length ?? 0);
     if (!layout || protocol._kexinit !== undefined || packetSize < MIN_PACKET_DATA_BYTES) return 'other';
     this.#largestWindow = Math.max(this.#largestWindow, outgoing.window);
-    if (outgoing.window < bytes) return this.#awaitWindow(bytes) ? 'wait' : 'other';
+    if (outgoing.window < firstBytes) return this.#awaitWindow(firstBytes) ? 'wait' : 'other';
     this.#stopWaiting();
     const slab = slabs.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES);
     const give = () => void (slabs.length < KEPT_SLABS && slabs.push(slab));
-    const stride = packetBytes(packetSize, layout);
-    const head = slab.subarray(HEAD_BYTES, HEAD_BYTES + headBytes);
-    let count = 0;
+    const row = new PacketRow(slab, packetSize, layout);
+    let [sent, total] = [0, 0];
     try {
-      count = fill(dataPlaces(slab, { headBytes, bytes, packetSize, stride }), head);
-    } finally {
-      if (count === 0) give();
+      for (; sent < replies.length; sent++) {
+        const { length } = replies[sent]!;
+        const most = total + headBytes + length;
+        if (most > outgoing.window || !row.holds(most)) break;
+        const count = fillIn(row, total, headBytes, replies[sent]!);
+        if (count === 0) break;
+        total += headBytes + count;
+      }
+    } catch (error) {
+      // One that comes after others is asked for again when it is the first.
+      if (sent === 0) {
+        give();
+        throw error;
+      }
     }
-    if (count === 0) return 0;
-    const total = headBytes + count;
+    if (sent === 0) {
+      give();
+      return 0;
+    }
     let end = 0;
     this.#quietly(protocol._cipher, cipher => {
-      for (let [sent, at] = [0, 0]; sent < total; sent += packetSize, at += stride) {
-        const dataBytes = Math.min(packetSize, total - sent);
-        end = at + packetBytes(dataBytes, layout);
-        frame(slab, at, outgoing.id, dataBytes, layout);
-        cipher.encrypt(slab.subarray(at, end));
-      }
+      end = row.frame(total, outgoing.id, packet => cipher.encrypt(packet));
     });
     outgoing.window -= total;
     this.socket.write(slab.subarray(0, end), give);
-    return count;
+    return sent;
   }
 
   rekeyed(): void {
@@ -333,50 +331,11 @@ class SlabLane implements FastLane {
 
 function ignore(): void {}
 
-function paddingBytes(count: number, { block, uncounted }: Layout): number {
-  const padding = block - ((HEAD_BYTES + count - uncounted) & (block - 1));
-  return padding < MIN_PADDING_BYTES ? padding + block : padding;
-}
-
-function packetBytes(count: number, layout: Layout): number {
-  return HEAD_BYTES + count + paddingBytes(count, layout) + layout.trailer;
-}
-
-/** Puts a packet's head and padding around the `count` bytes of data that are in place. */
-function frame(slab: Buffer, at: number, recipient: number, count: number, layout: Layout): void {
-  const padding = paddingBytes(count, layout);
-  slab.writeUInt32BE(HEAD_BYTES - 4 + count + padding, at);
-  slab[at + 4] = padding;
-  slab[at + 5] = CHANNEL_DATA;
-  slab.writeUInt32BE(recipient, at + 6);
-  slab.writeUInt32BE(count, at + 10);
-  fillRandom(slab, at + HEAD_BYTES + count, padding);
-}
-
-/** Where the data of a reply lies in its packets, of which all but the last are full. */
-function dataPlaces(
-  slab: Buffer,
-  {
-    headBytes,
-    bytes,
-    packetSize,
-    stride,
-  }: { readonly headBytes: number; readonly bytes: number; readonly packetSize: number; readonly stride: number },
-): Buffer[] {
-  const places: Buffer[] = [];
-  for (let [from, at] = [0, HEAD_BYTES]; from < bytes; from += packetSize, at += stride) {
-    const skipped = from === 0 ? headBytes : 0;
-    places.push(slab.subarray(at + skipped, at + Math.min(packetSize, bytes - from)));
-  }
-  return places;
-}
-
-/** Padding is random (RFC 4253, section 6), fetched for many packets at a time and used once. */
-function fillRandom(target: Buffer, at: number, count: number): void {
-  if (randomAt + count > RANDOM_BYTES) {
-    randomFillSync(random);
-    randomAt = 0;
-  }
-  random.copy(target, at, randomAt, randomAt + count);
-  randomAt += count;
+/** Has a reply read to `start` of the row; gives the bytes read. */
+function fillIn(row: PacketRow, start: number, headBytes: number, { length, fill }: ReadReply): number {
+  const heads = row.pieces(start, headBytes);
+  const head = heads.length === 1 ? heads[0]! : Buffer.allocUnsafe(headBytes);
+  const count = fill(row.pieces(start + headBytes, length), head);
+  for (let [at, index] = [0, 0]; heads.length > 1 && index < heads.length; index++) at += head.copy(heads[index]!, 0, at);
+  return count;
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 import { MAX_PACKET_BYTES, PACKET } from './packets.js';
-import type { FastLane, Fill, LaneObserver, ReadOutcome } from './transport.js';
+import type { FastLane, LaneObserver, ReadOutcome, ReadReply } from './transport.js';
 
 /** Longest handle that is looked at: ours have 8 bytes, the protocol allows 256. */
 const MAX_HANDLE_BYTES = 256;
@@ -114,11 +114,11 @@ export class Wire {
     this.#write(bytes, done);
   }
 
-  /** Sends a large answer that is read to where it is sent from, after those gathered; as FastLane.sendRead(). */
-  writeRead(headBytes: number, length: number, fill: Fill): ReadOutcome {
+  /** Sends large answers that are read to where they are sent from, after those gathered; as FastLane.sendReads(). */
+  writeReads(headBytes: number, replies: readonly ReadReply[]): ReadOutcome {
     if (this.#closed || this.#muted || !this.#lane) return 'other';
     this.#writeGathered();
-    return this.#lane.sendRead(headBytes, length, fill);
+    return this.#lane.sendReads(headBytes, replies);
   }
 
   /** Goes on with what arrived, after mayTake() said no. */

@@ -37,3 +37,19 @@ test('what was answered is written in order before an interrupted upload is kept
   await aborted;
   t.deepEqual(written, [0, 10, -1]);
 });
+
+test('only a whole WRITE from the beginning, up to 32 KiB, is written before it is answered', t => {
+  const KIB = 1024;
+  const first = (offset: number, announced: number, arrived: number): boolean => {
+    const file = new OpenFile({} as Transfer, { taken() {}, written() {} }, { pool: new BufferPool(), input: undefined }, true);
+    file.begin(offset, announced);
+    file.add(Buffer.alloc(arrived));
+    return file.isSmallAndWhole;
+  };
+  t.true(first(0, 4 * KIB, 4 * KIB));
+  t.true(first(0, 32 * KIB, 32 * KIB));
+  t.false(first(0, 4 * KIB, 3 * KIB), 'the rest is still to come');
+  t.false(first(0, 33 * KIB, 33 * KIB));
+  t.false(first(0, 255 * KIB, 32 * KIB));
+  t.false(first(1, KIB, KIB));
+});
