@@ -67,14 +67,15 @@ export class SessionRegistry {
 
   /**
    * Opens a session within the limits. Throws 'too-many-sessions', naming which limit is reached; 'authentication-failed' when the
-   * user's record has changed since `user` was read, and no longer lets him in; 'unavailable' when the hub stops.
+   * user's record has changed since `user` was read, and no longer lets him in; 'unavailable' when the hub stops. A companion is another
+   * part of a session that another process has, and is not held up by limits.
    */
-  async create(user: User, client: Pick<SessionInfo, 'protocol' | 'remoteAddress' | 'tls'>): Promise<Session> {
+  async create(user: User, client: Pick<SessionInfo, 'protocol' | 'remoteAddress' | 'tls'>, isCompanion = false): Promise<Session> {
     const info: SessionInfo = { id: uuidv7(), user: user.username, ...client, startedAt: new Date().toISOString() };
     const ending = new AbortController();
     const policy = this.#policy(user);
     const scope = new SessionScope(info, user.id, policy, this.#mounts(user), ending.signal, this.services.places);
-    const leases = await this.#acquire(user, scope);
+    const leases = await this.#acquire(user, scope, isCompanion);
     const session = new OpenSession(
       info,
       user,
@@ -124,7 +125,7 @@ export class SessionRegistry {
     return new MountTable(user.mounts, this.backend);
   }
 
-  async #acquire(user: User, scope: SessionScope): Promise<readonly Lease[]> {
+  async #acquire(user: User, scope: SessionScope, isCompanion: boolean): Promise<readonly Lease[]> {
     const wanted = [
       ['sessions', this.limits.sessions, 'Too many sessions'],
       [`sessions/user/${user.id}`, Math.min(user.maxSessions ?? Infinity, this.limits.sessionsPerUser), 'Too many sessions of this user'],
@@ -133,7 +134,7 @@ export class SessionRegistry {
     const leases: Lease[] = [];
     try {
       for (const [group, limit, refusal] of wanted) {
-        const lease = await this.coordinator.acquire(group, limit, () => snapshot(scope));
+        const lease = await this.coordinator.acquire(group, isCompanion ? Infinity : limit, () => snapshot(scope));
         if (!lease) throw new HubError('too-many-sessions', refusal);
         leases.push(lease);
       }

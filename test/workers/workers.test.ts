@@ -11,6 +11,7 @@ import { FtpClient } from '../support/ftp-client.js';
 import { HubProcess } from '../support/hub-process.js';
 import { killPart, processesOf } from '../support/hub-processes.js';
 import { FXP, OPEN, RawSftp, string, u64 } from '../support/raw-sftp.js';
+import { logIn as logInByWeb } from '../support/web-process.js';
 
 const PASSWORD = 'correct-horse';
 const CREATE = OPEN.WRITE | OPEN.CREATE | OPEN.TRUNCATE;
@@ -139,6 +140,23 @@ test.serial('what one process cannot start with is told once, and ends the hub',
   const error = await t.throwsAsync(HubProcess.start({ env }));
   t.regex(error!.message, /protocols\.ftp\.passive\.ports: each of 2 workers needs 10 ports/);
   t.is(error!.message.match(/needs 10 ports/g)?.length, 1);
+});
+
+test.serial('a browser may have one session, whichever processes answer it, and leaves all of them', async t => {
+  const hub = await startWorkers(t, { ENTREPOT_LIMITS__SESSIONS_PER_USER: '1' });
+  const browser = await logInByWeb(`http://127.0.0.1:${hub.portOf('web')}`, 'user', 'alice', PASSWORD);
+  const sessions = () => hub.json<readonly unknown[]>(['sessions', 'list']);
+  for (let i = 0; i < 6; i++) {
+    const { status } = await fetch(`http://127.0.0.1:${hub.portOf('web')}/api/v1/files?path=/`, {
+      headers: { cookie: browser.cookie!, connection: 'close' },
+    });
+    t.is(status, 200);
+  }
+  t.is((await sessions()).length, 2);
+  await t.throwsAsync(logIn(hub));
+  await browser.delete('/session');
+  await until('all have ended', async () => (await sessions()).length === 0);
+  t.true((await logIn(hub)).alive);
 });
 
 test.serial('metrics are those of all processes, whichever answers, and do not fall when one ends', async t => {
