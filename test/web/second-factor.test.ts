@@ -1,14 +1,9 @@
 import 'reflect-metadata';
 import test, { type ExecutionContext } from 'ava';
 import { Client } from 'basic-ftp';
-import { HOTP, Secret } from 'otpauth';
 import ssh2 from 'ssh2';
+import { codeOf } from '../support/one-time-codes.js';
 import { ADMIN_PASSWORD, type ApiClient, startWeb, type WebHub } from './support.js';
-
-/** The code of a secret, some steps of 30 s from now. */
-function codeOf(secret: string, steps = 0): string {
-  return HOTP.generate({ secret: Secret.fromBase32(secret), counter: Math.floor(Date.now() / 30_000) + steps });
-}
 
 /** Turns the second factor on. The code of one step ago is used up by it. */
 async function turnOn(t: ExecutionContext, client: ApiClient, password: string) {

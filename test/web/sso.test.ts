@@ -34,7 +34,7 @@ test('logs a user in by OpenID Connect, by the name at first and then by the sub
   t.like((await hub.browser().get('/sso')).body, { items: [{ name: 'company', label: 'company', start: '/sso/company/start' }] });
   const browser = new Browser();
   const { way } = await browser.open(startAt(hub, '?next=/files/docs'));
-  t.is(way.at(-1), `${hub.base}/files/docs`);
+  t.is(way.at(-1), `${hub.base}/files/docs#signed-in`);
   t.like((await whoIs(hub, browser)).body, { kind: 'user', name: 'alice' });
   t.is((await hub.event('login.succeeded')).data.method, 'sso');
   script.claims = { sub: 'subject-1', preferred_username: 'renamed' };
@@ -53,7 +53,7 @@ test('makes users and admins where it was told to, with the role of the claim', 
   await user.open(startAt(hub));
   t.like((await whoIs(hub, user)).body, { kind: 'user', name: 'newcomer' });
   const admin = new Browser();
-  t.is((await admin.open(startAt(hub, '?scope=admin'))).way.at(-1), `${hub.base}/admin`);
+  t.is((await admin.open(startAt(hub, '?scope=admin'))).way.at(-1), `${hub.base}/admin#signed-in`);
   t.like((await whoIs(hub, admin)).body, { kind: 'admin', name: 'newcomer', role: 'operator' });
   script.claims = { ...script.claims, groups: ['staff'] };
   await admin.open(startAt(hub, '?scope=admin'));

@@ -167,12 +167,12 @@ export class SsoFlow {
     if (begun.scope === 'admin') {
       const admin = await adminAccount(services, vouched);
       const { onto } = await startSession(call, { kind: 'admin', ownerId: admin.id });
-      return onto(h.redirect(begun.next));
+      return onto(h.redirect(`${begun.next}${SIGNED_IN}`));
     }
     const session = await userSession(services, vouched, client);
     const { id, onto } = await startSession(call, { kind: 'user', ownerId: session.user.id });
     openFor(services).adopt(id, session);
-    return onto(h.redirect(begun.next));
+    return onto(h.redirect(`${begun.next}${SIGNED_IN}`));
   }
 
   async #failed(request: Request, reason: string): Promise<void> {
@@ -250,6 +250,9 @@ function nonceOf(begun: Begun | undefined): string {
     .update(begun?.value ?? randomToken())
     .digest('base64url');
 }
+
+/** Tells a page that never saw a login in this browser to ask who is logged in. */
+const SIGNED_IN = '#signed-in';
 
 /** A path of ours, whatever a link says: no other site is gone to after a login. */
 export function ownPath(next: string, basePath: string, scope: 'admin' | 'user'): string {

@@ -105,7 +105,7 @@ function Providers({ scope }: { readonly scope: Scope }) {
     queryKey: ['/sso'],
     queryFn: async () => (await request<{ readonly items: readonly Provider[] }>('GET', '/sso')).data,
   });
-  const next = at(scope === 'admin' ? '/admin#signed-in' : '/#signed-in');
+  const next = at(scope === 'admin' ? '/admin' : '/');
   const providers = query.data?.items ?? [];
   if (providers.length === 0) return null;
   return (

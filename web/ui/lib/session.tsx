@@ -96,7 +96,7 @@ function store(scope: Scope | undefined): void {
   }
 }
 
-/** A login elsewhere comes back with '#signed-in'. */
+/** The hub sends a browser back with '#signed-in' from a login elsewhere. */
 function mayBeLoggedIn(): boolean {
   try {
     return location.hash === '#signed-in' || localStorage.getItem(HINT) !== null;
