@@ -81,13 +81,13 @@ export async function settled(page: Page): Promise<void> {
   await page.evaluate(ANIMATIONS_ENDED);
 }
 
-/** What axe finds serious or worse by WCAG 2.2 AA: rule and where, one line each. */
-export async function seriousFlaws(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page })
+/** What axe finds serious or worse by WCAG 2.2 AA: rule and where, one line each. `within` is a selector; the whole page unless told. */
+export async function seriousFlaws(page: Page, within?: string): Promise<string[]> {
+  const axe = new AxeBuilder({ page })
     // In the page itself: nothing here is framed, and a page more for each look takes its time.
     .setLegacyMode(true)
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-    .analyze();
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']);
+  const { violations } = await (within === undefined ? axe : axe.include(within)).analyze();
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) =>

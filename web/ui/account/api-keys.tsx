@@ -1,19 +1,18 @@
-import { IconKey, IconPlus } from '@tabler/icons-react';
+import { IconKey } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
 import type { ApiKey } from '../api-types.js';
 import {
   Button,
   type Column,
-  Copyable,
   DataTable,
   Empty,
   Form,
-  Modal,
+  type Secret,
   Section,
   Select,
   Tag,
   TextInput,
+  useAdding,
   useFeedback,
   useHubForm,
   When,
@@ -31,17 +30,11 @@ export function ApiKeys({ everybody }: { readonly everybody: boolean }) {
   const query = useList<ApiKey>('/api-keys', undefined, everybody ? { all: 'true' } : {});
   const queries = useQueryClient();
   const { confirm } = useFeedback();
-  const [adding, setAdding] = useState(false);
-  const [token, setToken] = useState<string>();
+  const adding = useAdding(t('apiKeys.add'), done => <AddKey done={done} />);
   const remove = async ({ id }: ApiKey) => {
     await request('DELETE', `/api-keys/${segment(id)}`);
     await queries.invalidateQueries({ queryKey: ['/api-keys'] });
   };
-  const add = (
-    <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setAdding(true)}>
-      {t('apiKeys.add')}
-    </Button>
-  );
   const columns: readonly Column<ApiKey>[] = [
     { key: 'name', header: t('common.name'), render: key => <strong dir="auto">{key.name}</strong> },
     { key: 'prefix', header: t('apiKeys.prefix'), render: key => <code>{key.prefix}…</code> },
@@ -81,42 +74,26 @@ export function ApiKeys({ everybody }: { readonly everybody: boolean }) {
   ];
   return (
     <>
-      {token !== undefined && (
-        <Section title={t('apiKeys.made')} lead={t('apiKeys.made.lead')}>
-          <Copyable value={token} />
-        </Section>
-      )}
-      <Section title={t('nav.apiKeys')} lead={t('apiKeys.lead')} actions={(query.data?.total ?? 0) > 0 && add} flush>
+      {adding.secret}
+      <Section title={t('nav.apiKeys')} lead={t('apiKeys.lead')} actions={(query.data?.total ?? 0) > 0 && adding.button} flush>
         <DataTable
           label={t('nav.apiKeys')}
           columns={columns}
           query={query}
           rowKey={key => key.id}
           empty={
-            <Empty icon={<IconKey size={22} />} title={t('apiKeys.empty')} action={add}>
+            <Empty icon={<IconKey size={22} />} title={t('apiKeys.empty')} action={adding.button}>
               {t('apiKeys.empty.text')}
             </Empty>
           }
         />
       </Section>
-      <Modal
-        opened={adding}
-        onClose={() => setAdding(false)}
-        title={t('apiKeys.add')}
-        closeButtonProps={{ 'aria-label': t('common.close') }}
-      >
-        <AddKey
-          done={made => {
-            setAdding(false);
-            setToken(made);
-          }}
-        />
-      </Modal>
+      {adding.dialog}
     </>
   );
 }
 
-function AddKey({ done }: { readonly done: (token: string) => void }) {
+function AddKey({ done }: { readonly done: (made: Secret) => void }) {
   const { t } = useSpeech();
   const queries = useQueryClient();
   const form = useHubForm({
@@ -129,7 +106,7 @@ function AddKey({ done }: { readonly done: (token: string) => void }) {
     },
     done: ({ token }) => {
       void queries.invalidateQueries({ queryKey: ['/api-keys'] });
-      done(token);
+      done({ title: t('apiKeys.made'), lead: t('apiKeys.made.lead'), value: token });
     },
   });
   return (

@@ -1,6 +1,6 @@
 import { IconDownload } from '@tabler/icons-react';
 import { useState } from 'react';
-import { Button, Copyable, Group, Note, Stack, Textarea } from '../components/index.js';
+import { Button, Copyable, Group, Lines, Note, Stack, Textarea } from '../components/index.js';
 import { generateKeyPair } from '../lib/keys.js';
 import type { PublicKey } from '../lib/model.js';
 import { saveText } from '../lib/save.js';
@@ -71,7 +71,7 @@ export function KeyList({
   const { t } = useSpeech();
   if (keys.length === 0) return <p className={classes.none}>{empty}</p>;
   return (
-    <ul className={classes.keys}>
+    <Lines>
       {keys.map(key => (
         <li key={key.fingerprint}>
           <div>
@@ -91,6 +91,6 @@ export function KeyList({
           )}
         </li>
       ))}
-    </ul>
+    </Lines>
   );
 }

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import type { WebSession as Browser } from '../api-types.js';
-import { Button, Fields, Form, PasswordInput, Section, Status, useFeedback, useHubForm, When } from '../components/index.js';
+import { Button, Fields, Form, Lines, PasswordInput, Section, Status, useFeedback, useHubForm, When } from '../components/index.js';
 import { request, segment } from '../lib/request.js';
 import { useThing } from '../lib/resources.js';
 import { useSpeech } from '../lib/texts.js';
@@ -54,7 +54,7 @@ export function BrowsersSection() {
   };
   return (
     <Section title={t('account.browsers')} lead={t('account.browsers.lead')}>
-      <ul className={classes.browsers}>
+      <Lines>
         {query.data?.items.map(browser => (
           <li key={browser.id}>
             <div>
@@ -75,7 +75,7 @@ export function BrowsersSection() {
             )}
           </li>
         ))}
-      </ul>
+      </Lines>
     </Section>
   );
 }

@@ -1,21 +1,19 @@
-import { IconPlus, IconUserShield } from '@tabler/icons-react';
+import { IconUserShield } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
 import type { Admin } from '../api-types.js';
 import {
   Button,
   type Column,
-  Copyable,
   DataTable,
   Empty,
   Form,
-  Modal,
   Page,
   PasswordInput,
-  Section,
+  type Secret,
   Select,
   Status,
   TextInput,
+  useAdding,
   useFeedback,
   useHubForm,
   When,
@@ -24,21 +22,15 @@ import { ROLES, type Role } from '../lib/model.js';
 import { request, segment } from '../lib/request.js';
 import { useList } from '../lib/resources.js';
 import { useIdentity } from '../lib/session.js';
-import { useSpeech } from '../lib/texts.js';
+import { type Translate, useSpeech } from '../lib/texts.js';
 import { useMay } from './may.js';
-
-interface Secret {
-  readonly name: string;
-  readonly password: string;
-}
 
 /** Who administers the hub, in which role. */
 export function AdminsPage() {
   const { t } = useSpeech();
   const may = useMay();
   const query = useList<Admin>('/admins');
-  const [adding, setAdding] = useState(false);
-  const [secret, setSecret] = useState<Secret>();
+  const adding = useAdding(t('admins.add'), done => <AddAdmin done={done} />);
   const columns: readonly Column<Admin>[] = [
     { key: 'username', header: t('common.name'), render: admin => <strong dir="auto">{admin.username}</strong> },
     { key: 'role', header: t('admins.role'), render: admin => t(`role.${admin.role}`), width: '10rem' },
@@ -64,25 +56,11 @@ export function AdminsPage() {
       render: admin => <When time={admin.lastLoginAt} fallback={t('common.never')} />,
       width: '10rem',
     },
-    { key: 'do', header: '', render: admin => <Deeds admin={admin} made={setSecret} />, width: '27rem' },
+    { key: 'do', header: '', render: admin => <Deeds admin={admin} made={adding.show} />, width: '27rem' },
   ];
   return (
-    <Page
-      title={t('nav.admins')}
-      lead={t('admins.lead')}
-      actions={
-        may('owner') && (
-          <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setAdding(true)}>
-            {t('admins.add')}
-          </Button>
-        )
-      }
-    >
-      {secret && (
-        <Section title={t('admins.password', { name: secret.name })} lead={t('connect.secret.made')}>
-          <Copyable value={secret.password} />
-        </Section>
-      )}
+    <Page title={t('nav.admins')} lead={t('admins.lead')} actions={may('owner') && adding.button}>
+      {adding.secret}
       <DataTable
         label={t('nav.admins')}
         columns={columns}
@@ -90,21 +68,14 @@ export function AdminsPage() {
         rowKey={admin => admin.username}
         empty={<Empty icon={<IconUserShield size={22} />} title={t('table.nothing')} />}
       />
-      <Modal
-        opened={adding}
-        onClose={() => setAdding(false)}
-        title={t('admins.add')}
-        closeButtonProps={{ 'aria-label': t('common.close') }}
-      >
-        <AddAdmin
-          done={made => {
-            setAdding(false);
-            setSecret(made);
-          }}
-        />
-      </Modal>
+      {adding.dialog}
     </Page>
   );
+}
+
+/** A password that was made, to be shown once. */
+function passwordOf(t: Translate, name: string, password: string): Secret {
+  return { title: t('admins.password', { name }), lead: t('connect.secret.made'), value: password };
 }
 
 function AddAdmin({ done }: { readonly done: (made: Secret | undefined) => void }) {
@@ -119,7 +90,7 @@ function AddAdmin({ done }: { readonly done: (made: Secret | undefined) => void 
     },
     done: ({ password }, { username }) => {
       void queries.invalidateQueries({ queryKey: ['/admins'] });
-      done(password === undefined ? undefined : { name: username, password });
+      done(password === undefined ? undefined : passwordOf(t, username, password));
     },
   });
   return (
@@ -157,7 +128,7 @@ function Deeds({ admin, made }: { readonly admin: Admin; readonly made: (secret:
   };
   const reset = async () => {
     const { data } = await request<{ password: string }>('POST', `${path}/password`, { body: {} });
-    made({ name: admin.username, password: data.password });
+    made(passwordOf(t, admin.username, data.password));
   };
   const status = admin.status === 'active' ? 'disabled' : 'active';
   return (

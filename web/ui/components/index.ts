@@ -4,6 +4,8 @@ export { Entrance } from './entrance.js';
 export { type Feedback, useFeedback } from './feedback.js';
 export { Fields, Form, type HubForm, useHubForm } from './form.js';
 export { Gate } from './gate.js';
+export { Lines } from './lines.js';
+export { type Secret, useAdding } from './once.js';
 export { Facts, Page, Section, useTitle } from './page.js';
 export { openPalette, Palette, type PaletteAction, type PaletteGroup } from './palette.js';
 export * from './primitives.js';

@@ -14,6 +14,7 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'common.disable': 'Deaktivieren',
   'common.disabled': 'Deaktiviert',
   'common.done': 'Fertig',
+  'common.edit': 'Bearbeiten …',
   'common.enable': 'Aktivieren',
   'common.enabled': 'Aktiv',
   'common.loading': 'Wird geladen',
@@ -50,6 +51,10 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'login.unreachable': 'Der Hub antwortet nicht',
   'login.username': 'Name',
   'login.username.missing': 'Geben Sie Ihren Namen ein.',
+
+  'missing.home': 'Zur ersten Seite',
+  'missing.text': 'Vielleicht ist die Adresse vertippt, oder was hier war, ist fort.',
+  'missing.title': 'Diese Seite gibt es nicht',
 
   'palette.nothing': 'Nichts mit diesem Namen.',
   'palette.placeholder': 'Zu einer Seite gehen oder etwas tun …',
@@ -121,9 +126,4 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'table.previous': 'Zurück',
   'table.range': '{first}–{last} von {total}',
   'table.selectAll': 'Alle auf dieser Seite auswählen',
-
-  'missing.title': 'Diese Seite gibt es nicht',
-  'missing.text': 'Vielleicht ist die Adresse vertippt, oder was hier war, ist fort.',
-  'missing.home': 'Zur ersten Seite',
-  'common.edit': 'Bearbeiten …',
 };

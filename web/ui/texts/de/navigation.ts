@@ -4,9 +4,10 @@ import type { Text } from '../text.js';
 /** The pages of administrators, as the navigation calls them. */
 export const navigation: Readonly<Record<keyof typeof english, Text>> = {
   'nav.activity': 'Live',
-  'nav.admins': 'Administratoren',
   'nav.admin': 'Verwaltung',
+  'nav.admins': 'Administratoren',
   'nav.apiKeys': 'API-Schlüssel',
+  'nav.audit': 'Protokoll',
   'nav.bans': 'Gesperrte',
   'nav.certificates': 'Zertifikate',
   'nav.deliveries': 'Zustellungen',
@@ -22,7 +23,7 @@ export const navigation: Readonly<Record<keyof typeof english, Text>> = {
   'nav.storages': 'Speicher',
   'nav.users': 'Benutzer',
   'nav.webhooks': 'Webhooks',
+
   'palette.do': 'Tun',
   'palette.go': 'Gehen zu',
-  'nav.audit': 'Protokoll',
 };

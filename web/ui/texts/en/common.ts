@@ -13,6 +13,7 @@ export const common = {
   'common.disable': 'Disable',
   'common.disabled': 'Disabled',
   'common.done': 'Done',
+  'common.edit': 'Edit…',
   'common.enable': 'Enable',
   'common.enabled': 'Enabled',
   'common.loading': 'Loading',
@@ -48,6 +49,10 @@ export const common = {
   'login.unreachable': 'The hub does not answer',
   'login.username': 'Name',
   'login.username.missing': 'Enter your name.',
+
+  'missing.home': 'To the first page',
+  'missing.text': 'The address may be mistyped, or what was here is gone.',
+  'missing.title': 'There is no such page',
 
   'palette.nothing': 'Nothing of that name.',
   'palette.placeholder': 'Go to a page or do something…',
@@ -115,9 +120,4 @@ export const common = {
   'table.previous': 'Previous',
   'table.range': '{first}–{last} of {total}',
   'table.selectAll': 'Select all on this page',
-
-  'missing.title': 'There is no such page',
-  'missing.text': 'The address may be mistyped, or what was here is gone.',
-  'missing.home': 'To the first page',
-  'common.edit': 'Edit…',
 } as const satisfies Record<string, Text>;

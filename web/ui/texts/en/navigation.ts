@@ -3,9 +3,10 @@ import type { Text } from '../text.js';
 /** The pages of administrators, as the navigation calls them. */
 export const navigation = {
   'nav.activity': 'Live',
-  'nav.admins': 'Administrators',
   'nav.admin': 'Administration',
+  'nav.admins': 'Administrators',
   'nav.apiKeys': 'API keys',
+  'nav.audit': 'Audit trail',
   'nav.bans': 'Blocked',
   'nav.certificates': 'Certificates',
   'nav.deliveries': 'Deliveries',
@@ -21,7 +22,7 @@ export const navigation = {
   'nav.storages': 'Storages',
   'nav.users': 'Users',
   'nav.webhooks': 'Webhooks',
+
   'palette.do': 'Do',
   'palette.go': 'Go to',
-  'nav.audit': 'Audit trail',
 } as const satisfies Record<string, Text>;
