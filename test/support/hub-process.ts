@@ -9,6 +9,9 @@ export const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
 /** The built program. */
 export const MAIN = join(REPOSITORY, 'dist/core/main.js');
 
+/** A variable with settings, as JSON, for every hub that this process starts: what it runs on, where a check is made on several grounds. */
+export const HUB_SETTINGS = 'TEST_HUB_SETTINGS';
+
 /** How a hub is started from outside. */
 export interface HubProcessOptions {
   /** Made and removed when absent. */
@@ -167,6 +170,7 @@ export function loopbackEnvironment(more: Readonly<Record<string, string>>): Nod
     ENTREPOT_PROTOCOLS__FTP__HOST: '127.0.0.1',
     ENTREPOT_PROTOCOLS__FTP__PORT: '0',
     ENTREPOT_PROTOCOLS__WEB__PORT: '0',
+    ...(JSON.parse(process.env[HUB_SETTINGS] ?? '{}') as Record<string, string>),
     ...more,
   };
 }
