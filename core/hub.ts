@@ -82,6 +82,7 @@ export class Hub {
   /** Names the database. */
   #id = '';
   #started = false;
+  #listening = false;
   #stopping = false;
   #retired = false;
   #stopCounting: (() => void) | undefined;
@@ -190,6 +191,7 @@ export class Hub {
       if (this.#hasJobs) await this.#startJobs();
       await this.get(Certificates).start();
       if (this.part?.role !== 'jobs') await this.#listen();
+      this.#listening = true;
       if (this.#hasJobs) await this.get(ExpiryWarnings).run();
     } catch (error) {
       await this.stop(AbortSignal.abort());
@@ -203,9 +205,9 @@ export class Hub {
     await this.#quietly('listeners', Promise.all(this.#servers.map(server => server.retire?.(signal))));
   }
 
-  /** Whether new clients should come: false as soon as the hub is told to stop. */
+  /** Whether new clients should come: not while the hub starts, and no longer as soon as it is told to stop. */
   get isReady(): boolean {
-    return !this.#stopping;
+    return this.#listening && !this.#stopping;
   }
 
   /**

@@ -69,7 +69,7 @@ export class WebApp {
     app.#addDocument();
     addSso(server, services, isSecure);
     addMetrics(server, services);
-    addHealthRoutes(server, services, () => app.#stopping || !services.isReady());
+    addHealthRoutes(server, services, () => app.#stopping);
     await addPages(server, options);
     // Without it, each answer would close its connection.
     await server.start();

@@ -2,7 +2,7 @@ import type { Server } from '@hapi/hapi';
 import type { WebServices } from '../services.js';
 
 /** For probes: /healthz, which needs nothing but the process, and /readyz. */
-export function addHealthRoutes(server: Server, { options, operations }: WebServices, isStopping: () => boolean): void {
+export function addHealthRoutes(server: Server, { options, operations, isReady }: WebServices, isStopping: () => boolean): void {
   server.route({
     method: 'GET',
     path: `${options.basePath}healthz`,
@@ -12,7 +12,7 @@ export function addHealthRoutes(server: Server, { options, operations }: WebServ
     method: 'GET',
     path: `${options.basePath}readyz`,
     handler: async (_request, h) => {
-      const reason = isStopping() ? 'stopping' : await databaseTrouble();
+      const reason = isStopping() || !isReady() ? 'starting or stopping' : await databaseTrouble();
       const body = reason === undefined ? { status: 'ready' } : { status: 'not ready', reason };
       return h
         .response(body)
