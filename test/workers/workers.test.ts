@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -158,6 +158,33 @@ test.serial('a browser may have one session, whichever processes answer it, and 
   await until('all have ended', async () => (await sessions()).length === 0);
   t.true((await logIn(hub)).alive);
 });
+
+test.serial(
+  'SIGTERM to all processes, as systemd and terminals send it, drains in order: not ready, then no new clients, then the transfers',
+  async t => {
+    const hub = await startWorkers(t, { ENTREPOT_SHUTDOWN__READINESS_DELAY: '8s' });
+    const client = await logIn(hub);
+    const handle = await client.open('/slow', CREATE);
+    await client.request(FXP.WRITE, string(handle), u64(0), string('first '));
+    for (const pid of [...(await processesOf(hub)).map(part => part.pid), hub.pid]) process.kill(pid, 'SIGTERM');
+    await sleep(500);
+    const ready = () => fetch(`http://127.0.0.1:${hub.portOf('web')}/readyz`, { headers: { connection: 'close' } });
+    for (let i = 0; i < 4; i++) t.is((await ready()).status, 503);
+    t.is((await hub.cli(['status'])).code, 1);
+    t.true((await logIn(hub)).alive);
+    await until('nobody is let in', () =>
+      ready().then(
+        () => false,
+        () => true,
+      ),
+    );
+    await client.request(FXP.WRITE, string(handle), u64(6), string('second'));
+    t.is((await client.close(handle)).code, 0);
+    await until('it ends', () => !hub.alive);
+    t.is(hub.child.exitCode, 0);
+    t.is(await readFile(join(hub.files, 'alice/slow'), 'utf8'), 'first second');
+  },
+);
 
 test.serial('metrics are those of all processes, whichever answers, and do not fall when one ends', async t => {
   const hub = await startWorkers(t, { ENTREPOT_SHUTDOWN__GRACE: '2s' });
