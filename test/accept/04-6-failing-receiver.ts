@@ -48,6 +48,16 @@ const script: AcceptScript = {
       assert.equal(new Set(receiver.received.map(({ id }) => id)).size, 1);
       assert.ok(receiver.received.every(({ verified }) => verified));
     });
+    await report.check('a replay of the last hour, counted before it is done, sends the same id', async () => {
+      const before = receiver.received.length;
+      await page.goto(`${base}/admin/events?type=upload.completed&range=hour`);
+      await page.getByRole('button', { name: 'Replay these' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('That makes 1 delivery').waitFor();
+      await dialog.getByRole('button', { name: 'Replay' }).click();
+      await until('the replay', () => receiver.received.length > before, 10_000);
+      assert.equal(new Set(receiver.received.map(({ id }) => id)).size, 1);
+    });
     await report.check('no page complained', () => assert.deepEqual(browsed!.offences, [], base));
     await browsed.stop();
     await receiver.close();

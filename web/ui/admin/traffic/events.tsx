@@ -8,6 +8,7 @@ import { segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
 import { ExportMenu } from './export-menu.js';
+import { ReplayRange } from './replay-range.js';
 
 const RANGES = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 } as const;
 
@@ -67,10 +68,23 @@ function EventList({
   const span = RANGES[range as keyof typeof RANGES];
   // To the minute, so that the same list is asked for by the same address.
   const since = span === undefined ? undefined : Math.floor((Date.now() - span) / 60_000) * 60_000;
+  const { range: _range, ...narrowed } = list.filters;
   const filter = { ...wanted, since, ...(type !== undefined && { type }) };
   const query = useList<HubEvent>('/events', undefined, { ...filter, limit, offset });
   return (
-    <Page title={title} lead={lead} actions={(query.data?.total ?? 0) > 0 && <ExportMenu filter={filter} />}>
+    <Page
+      title={title}
+      lead={lead}
+      actions={
+        (query.data?.total ?? 0) > 0 && (
+          <>
+            {/* What is searched for cannot be replayed, and what administrators did is not for sending again. */}
+            {since !== undefined && list.search === '' && type === undefined && <ReplayRange filter={{ since, ...narrowed }} />}
+            <ExportMenu filter={filter} />
+          </>
+        )
+      }
+    >
       <DataTable
         label={title}
         columns={columns(t, type === undefined)}

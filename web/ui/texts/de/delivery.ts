@@ -60,6 +60,12 @@ export const delivery: Readonly<Record<keyof typeof english, Text>> = {
     other: 'Es wird seinen {count} Zielen noch einmal zugestellt, mit derselben ID.',
   },
   'events.replay.title': 'Dieses Ereignis wiederholen?',
+  'events.replayRange': 'Diese wiederholen',
+  'events.replayRange.text': {
+    one: 'Das ergibt {count} Zustellung, mit der Kennung von damals.',
+    other: 'Das ergibt {count} Zustellungen, mit den Kennungen von damals.',
+  },
+  'events.replayRange.title': { one: '{count} Ereignis wiederholen?', other: '{count} Ereignisse wiederholen?' },
   'events.replayed': 'Das Ereignis ist wieder unterwegs',
   'events.search': 'Pfade und Namen suchen',
   'events.subject': 'Betrifft',

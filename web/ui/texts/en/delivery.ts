@@ -58,6 +58,12 @@ export const delivery = {
     other: 'It is delivered again to its {count} targets, with the same id.',
   },
   'events.replay.title': 'Replay this event?',
+  'events.replayRange': 'Replay these',
+  'events.replayRange.text': {
+    one: 'That makes {count} delivery, with the id of then.',
+    other: 'That makes {count} deliveries, with the ids of then.',
+  },
+  'events.replayRange.title': { one: 'Replay {count} event?', other: 'Replay {count} events?' },
   'events.replayed': 'The event is on its way again',
   'events.search': 'Search paths and names',
   'events.subject': 'About',
