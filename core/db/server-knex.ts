@@ -141,7 +141,9 @@ class Door {
       this.#reason = undefined;
       return connection;
     } catch (error) {
-      this.#reason = databaseError(error);
+      // Whatever a driver says when it cannot connect, such as 'timeout expired' without a code.
+      const known = databaseError(error);
+      this.#reason = known instanceof HubError ? known : new HubError('unavailable', 'The database does not answer', { cause: error });
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures++);
       this.#closedUntil = performance.now() + wait * (0.5 + Math.random() / 2);
       throw this.#reason;

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext, registerCompletionHandler } from 'ava';
 import type { Database } from '#core/db/database.js';
@@ -132,5 +133,19 @@ for (const [name, start] of Object.entries(SERVERS) as ['MariaDB' | 'PostgreSQL'
     t.is(relay.cuts, 1);
     t.is((await database.knex('events').where({ id })).length, 1);
     t.is((await database.knex('deliveries').where({ event_id: id })).length, 2);
+  });
+}
+
+for (const kind of ['mysql', 'postgres']) {
+  test(`${kind}: a server that takes connections and says nothing is told as unavailable, within seconds`, async t => {
+    const server = createServer();
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    t.teardown(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const began = performance.now();
+    const error = await t.throwsAsync(open(`${kind}://hub:canary@127.0.0.1:${port}/hub`), unavailable);
+    t.true(performance.now() - began < 9_000);
+    t.regex(error!.message, /^The database .*127\.0\.0\.1/);
+    t.false(error!.message.includes('canary'));
   });
 }
