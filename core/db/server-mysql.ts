@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { isIP } from 'node:net';
 import type { Knex } from 'knex';
 import mysql, { type Connection, type ResultSetHeader } from 'mysql2';
 import { HubError } from '../errors.js';
@@ -28,6 +29,12 @@ export const MYSQL: ServerDriver = {
   schemaSettings: version => ({ charset: 'utf8mb4', collate: isMariadb(version) ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin' }),
 
   async connect({ host, port, user, password, database, tls }) {
+    // The driver compares certificates with names only, and would look for 'localhost'.
+    if (tls?.rejectUnauthorized && isIP(host))
+      throw new HubError(
+        'invalid-request',
+        `database.url: the certificate of ${host} can be checked for a name only: give the name of the host, or set database.tls.verify to false.`,
+      );
     const connection = mysql.createConnection({
       host,
       port,

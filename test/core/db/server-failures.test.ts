@@ -149,3 +149,9 @@ for (const kind of ['mysql', 'postgres']) {
     t.false(error!.message.includes('canary'));
   });
 }
+
+test('mysql: a certificate that is to be checked needs the name of the host', async t => {
+  const options = { durability: 'disk', dataDirectory: '/', log, tls: { enabled: true, verify: true } } as const;
+  const error = await t.throwsAsync(openDatabase({ url: 'mysql://hub@127.0.0.1:1/hub', ...options }), { code: 'invalid-request' });
+  t.regex(error!.message, /give the name of the host/);
+});
