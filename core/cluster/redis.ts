@@ -157,7 +157,8 @@ export class RedisCoordinator extends Coordinator {
 
   /** 1 when the slot is this process's, 0 when none is free, -1 when Redis does not know this process; undefined when it does not answer. */
   async #ask(group: string, id: string, limit: number): Promise<number | undefined> {
-    const asking = this.#scripts.hubAcquire(this.#epoch, group, id, Math.min(limit, Number.MAX_SAFE_INTEGER), KEEP_MS).then(
+    const wanted = this.#scripts.hubAcquire(this.#epoch, group, id, Math.min(limit, Number.MAX_SAFE_INTEGER), KEEP_MS);
+    const asking = answered(wanted).then(
       answer => Number(answer),
       (error: unknown) => void this.#lose(error),
     );
@@ -198,7 +199,8 @@ export class RedisCoordinator extends Coordinator {
     do {
       version = this.#held.version;
       const held = this.#held.toJson();
-      epoch = String(await this.#scripts.hubRegister(LIFE_MS, KEEP_MS, JSON.stringify(this.#note ?? null), randomToken(9), held));
+      const told = this.#scripts.hubRegister(LIFE_MS, KEEP_MS, JSON.stringify(this.#note ?? null), randomToken(9), held);
+      epoch = String(await answered(told));
       // What was granted or released meanwhile must be told as well before Redis is asked again.
     } while (!this.#up && version !== this.#held.version);
     if (this.#epoch !== '' && epoch !== this.#epoch && this.#others > 0) this.#settledAt = performance.now() + SETTLING_MS;
@@ -222,5 +224,18 @@ export class RedisCoordinator extends Coordinator {
   #readAnew(): void {
     for (const table of SHARED_TABLES) this.#topics.emit('records.changed', { table });
     this.#topics.emit('deliveries.waiting', {});
+  }
+}
+
+/** What `command` gives, or a failure soon after the client should have told of one: a login must not hang on a client that does not. */
+async function answered(command: Promise<unknown>): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('Redis did not answer')), COMMAND_MS + 500);
+  });
+  try {
+    return await Promise.race([command, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
