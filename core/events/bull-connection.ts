@@ -84,14 +84,14 @@ export class BullConnection {
   async add(jobs: readonly DeliveryJob[]): Promise<void> {
     if (!this.#queue) throw new Error('Redis is away');
     const options = { attempts: 1, removeOnComplete: KEEP, removeOnFail: KEEP };
-    await this.#queue.addBulk(jobs.map(data => ({ name: data.event.type, data, opts: { ...options, jobId: jobId(data) } })));
+    await answered(this.#queue.addBulk(jobs.map(data => ({ name: data.event.type, data, opts: { ...options, jobId: jobId(data) } }))));
   }
 
   /** Throws when Redis does not answer. */
   async stateOf(delivery: Pick<DeliveryJob, 'id' | 'attempt'>): Promise<JobState> {
     if (!this.#queue) throw new Error('Redis is away');
-    const job = (await this.#queue.getJob(jobId(delivery))) as Job | undefined;
-    const state = job ? await job.getState() : 'unknown';
+    const job = (await answered(this.#queue.getJob(jobId(delivery)))) as Job | undefined;
+    const state = job ? await answered(job.getState()) : 'unknown';
     if (state === 'unknown') return { state };
     if (state === 'active') return { state: 'running', runsOn: job?.processedBy ?? '' };
     return { state: state === 'completed' || state === 'failed' ? 'ended' : 'waiting' };
@@ -145,6 +145,19 @@ export class BullConnection {
     this.#queue = queue;
     this.#worker = worker;
     onReady();
+  }
+}
+
+/** What `command` gives, or a failure soon after the client should have told of one: deliveries must not hang on a client that does not. */
+async function answered<T>(command: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('Redis did not answer')), COMMAND_MS + 1_000);
+  });
+  try {
+    return await Promise.race([command, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
