@@ -7,8 +7,8 @@ const ending: (() => unknown)[] = [];
 let hub: TestHub;
 
 test.before(async () => {
-  const suite = { teardown: (end: () => unknown) => ending.push(end) } as Pick<ExecutionContext, 'teardown'> as ExecutionContext;
-  hub = await startHub(suite, { users: { alice: { password: 'secret' } } });
+  const suite = { context: {}, teardown: (end: () => unknown) => ending.push(end) } as Pick<ExecutionContext, 'context' | 'teardown'>;
+  hub = await startHub(suite as ExecutionContext, { users: { alice: { password: 'secret' } } });
 });
 
 test.after.always(async () => {
