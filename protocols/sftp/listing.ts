@@ -4,6 +4,8 @@ import { layOutNamesHeader, layOutNamesId, NAMES_HEADER_BYTES } from './packets.
 
 /** Bytes of one reply, unless a single name is longer: few clients expect more. */
 const MAX_BYTES = 32 * 1024;
+/** As many as OpenSSH's server puts into a reply. */
+const MAX_NAMES = 100;
 
 /** A directory that a client reads, batch by batch: never more of it is in memory than one batch of the storage and one reply. */
 export class Listing {
@@ -71,7 +73,12 @@ export class Listing {
     const bytes = Buffer.allocUnsafe(Math.max(MAX_BYTES, NAMES_HEADER_BYTES + nameEntryBound(first)));
     let end = NAMES_HEADER_BYTES;
     const start = this.#at;
-    for (let info = this.#batch[start]; info && end + nameEntryBound(info) <= bytes.length; info = this.#batch[this.#at]) {
+    const last = start + MAX_NAMES;
+    for (
+      let info = this.#batch[start];
+      info && this.#at < last && end + nameEntryBound(info) <= bytes.length;
+      info = this.#batch[this.#at]
+    ) {
       end = layOutNameEntry(info, bytes, end);
       this.#at++;
     }

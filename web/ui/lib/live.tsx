@@ -22,6 +22,8 @@ const TOUCHED: Readonly<Record<string, readonly string[]>> = {
   // What was moved takes room on the disk.
   traffic: ['/status'],
 };
+/** What may have changed unheard before the stream was there, or while it was broken. */
+const UNHEARD = ['/events', '/deliveries', '/webhooks', '/status', '/users', '/bans', '/certificates'];
 const SETTLE_MS = 400;
 
 interface Live {
@@ -41,6 +43,9 @@ export function LiveProvider({ children }: { readonly children: ReactNode }) {
     const source = new EventSource(apiUrl('/live'));
     source.onopen = () => setConnected(true);
     source.onerror = () => setConnected(false);
+    source.addEventListener('ready', () => {
+      for (const path of UNHEARD) void queries.invalidateQueries({ queryKey: [path] });
+    });
     for (const topic of TOPICS) {
       source.addEventListener(topic, event => {
         const message = { topic, data: JSON.parse((event as MessageEvent<string>).data) } as LiveMessage;
