@@ -29,7 +29,9 @@ export async function benchScale({ rounds, sizeMiB, only }: ScaleOptions): Promi
   for (const [name, part] of Object.entries(parts)) {
     if (only.length > 0 && !only.includes(name)) continue;
     console.log(`measuring ${name}`);
-    rows.push(...(await part()));
+    const measured = await part();
+    for (const [what, figure] of measured) console.log(`  ${what}: ${figure}`);
+    rows.push(...measured);
   }
   printTable(rows);
 }
