@@ -89,7 +89,7 @@ onEachDatabase('one whose beat stands still is dead after 15 s, whatever its clo
   t.true(one.isAlive(other.id));
 });
 
-onEachDatabase('on a database that one node uses, processes of an earlier start are dead when they have ended or were elsewhere', async t => {
+onEachDatabase('on a database of one node, processes of an earlier start are dead when they have ended or were elsewhere', async t => {
   const repository = await records(t);
   const settings = { node: 'a', shareable: false };
   const [ending, first, second] = ['then', 'now', 'now'].map(family => member(repository, { ...settings, family }));
