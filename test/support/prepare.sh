@@ -22,6 +22,7 @@ need dbclient dropbear-bin
 need fio fio
 need chromium chromium
 need redis-server redis-server
+need haproxy haproxy
 need mariadbd mariadb-server
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing+=(postgresql)
 need_python() { # need_python MODULE PACKAGE
