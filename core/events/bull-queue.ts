@@ -3,6 +3,7 @@ import type { RedisSettings } from '../cluster/redis-connection.js';
 import { DeliveryRepository, type RunningTry } from '../db/deliveries.js';
 import { uuidv7 } from '../ids.js';
 import { BullConnection, type DeliveryJob } from './bull-connection.js';
+import { ClaimCycle, endAll, type RunningWork } from './claim-cycle.js';
 import type { ClaimedDelivery } from './delivery.js';
 import { EventQueue } from './queue.js';
 import { RuleTable } from './rules.js';
@@ -11,10 +12,8 @@ import { shareSlots } from './slots.js';
 
 type Run = (delivery: ClaimedDelivery, signal: AbortSignal) => Promise<void>;
 
-interface Running {
+interface Running extends RunningWork {
   readonly delivery: DeliveryJob;
-  readonly controller: AbortController;
-  readonly done: Promise<void>;
 }
 
 const POLL_MS = 1_000;
@@ -35,9 +34,11 @@ export class BullEventQueue extends EventQueue {
   readonly #running = new Map<string, Running>();
   #run: Run | undefined;
   #bull: BullConnection | undefined;
-  #filling: Promise<void> | undefined;
+  readonly #claims = new ClaimCycle(
+    () => this.#claimInTurn(),
+    error => this.settings.log.warn({ err: error }, 'deliveries could not be claimed; trying again'),
+  );
   #lookingAfter: Promise<void> | undefined;
-  #again = false;
   /** Whether Redis did not take what it was given last. */
   #refused = false;
   #timers: NodeJS.Timeout[] = [];
@@ -74,28 +75,16 @@ export class BullEventQueue extends EventQueue {
   }
 
   wake(): void {
-    this.#again = true;
-    if (!this.#run || !this.#bull || this.#filling) return;
-    this.#filling = this.#fill()
-      .catch((error: unknown) => this.settings.log.warn({ err: error }, 'deliveries could not be claimed; trying again'))
-      .finally(() => {
-        this.#filling = undefined;
-      });
+    if (this.#run && this.#bull) this.#claims.wake();
   }
 
   async stop(signal: AbortSignal): Promise<void> {
     this.#run = undefined;
     this.#unlisten?.();
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([this.#filling, this.#lookingAfter]);
-    const abort = (): void => {
-      for (const { controller } of this.#running.values()) controller.abort(signal.reason);
-    };
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    await Promise.all([...this.#running.values()].map(({ done }) => done));
+    await Promise.all([this.#claims.ended(), this.#lookingAfter]);
+    await endAll([...this.#running.values()], signal);
     await this.#bull?.close();
-    signal.removeEventListener('abort', abort);
     await this.#giveBack().catch((error: unknown) => this.settings.log.debug({ err: error }, 'claims were not given back'));
     await this.#bull?.disconnect();
   }
@@ -117,18 +106,13 @@ export class BullEventQueue extends EventQueue {
       .catch((error: unknown) => this.settings.log.warn({ err: error }, 'claims could not be renewed'));
   }
 
-  /** Claims until every slot is taken or nothing more is due, one node at a time, so that a target's share holds for all together. */
-  async #fill(): Promise<void> {
-    while (this.#run && this.#again) {
-      this.#again = false;
-      if (!this.#bull?.ready || !(await this.#takes())) return;
-      const lease = await this.coordinator.acquire('deliveries/claiming', 1);
-      if (!lease) {
-        setTimeout(() => this.wake(), CLAIM_AGAIN_MS);
-        return;
-      }
-      if (await this.#claim(lease)) this.#again = true;
-    }
+  /** One node at a time, so that a target's share holds for all together. */
+  async #claimInTurn(): Promise<boolean> {
+    if (!this.#run || !this.#bull?.ready || !(await this.#takes())) return false;
+    const lease = await this.coordinator.acquire('deliveries/claiming', 1);
+    if (lease) return this.#claim(lease);
+    setTimeout(() => this.wake(), CLAIM_AGAIN_MS);
+    return false;
   }
 
   /** After a refusal, nothing is claimed until Redis takes something again. */

@@ -2,6 +2,7 @@ import { injectable } from 'tsyringe';
 import { Coordinator } from '../cluster/coordinator.js';
 import { DeliveryRepository } from '../db/deliveries.js';
 import { uuidv7 } from '../ids.js';
+import { ClaimCycle, endAll, type RunningWork } from './claim-cycle.js';
 import type { ClaimedDelivery } from './delivery.js';
 import { EventQueue } from './queue.js';
 import { RuleTable } from './rules.js';
@@ -10,11 +11,9 @@ import { shareSlots } from './slots.js';
 
 type Run = (delivery: ClaimedDelivery, signal: AbortSignal) => Promise<void>;
 
-interface Running {
+interface Running extends RunningWork {
   readonly target: string;
   readonly claimant: string;
-  readonly controller: AbortController;
-  readonly done: Promise<void>;
 }
 
 const POLL_MS = 1_000;
@@ -24,8 +23,10 @@ const POLL_MS = 1_000;
 export class SqlEventQueue extends EventQueue {
   readonly #running = new Map<string, Running>();
   #run: Run | undefined;
-  #filling: Promise<void> | undefined;
-  #again = false;
+  readonly #claims = new ClaimCycle(
+    () => this.#claimDue(),
+    error => this.settings.log.warn({ err: error }, 'deliveries could not be claimed; trying again'),
+  );
   #timers: NodeJS.Timeout[] = [];
   #unlisten: (() => void) | undefined;
 
@@ -48,26 +49,14 @@ export class SqlEventQueue extends EventQueue {
   }
 
   wake(): void {
-    this.#again = true;
-    if (!this.#run || this.#filling) return;
-    this.#filling = this.#fill()
-      .catch((error: unknown) => this.settings.log.warn({ err: error }, 'deliveries could not be claimed; trying again'))
-      .finally(() => {
-        this.#filling = undefined;
-      });
+    if (this.#run) this.#claims.wake();
   }
 
   async stop(signal: AbortSignal): Promise<void> {
     this.#run = undefined;
     this.#unlisten?.();
-    await this.#filling;
-    const abort = (): void => {
-      for (const { controller } of this.#running.values()) controller.abort(signal.reason);
-    };
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    await Promise.all([...this.#running.values()].map(({ done }) => done));
-    signal.removeEventListener('abort', abort);
+    await this.#claims.ended();
+    await endAll([...this.#running.values()], signal);
     for (const timer of this.#timers) clearInterval(timer);
   }
 
@@ -87,20 +76,16 @@ export class SqlEventQueue extends EventQueue {
       .catch((error: unknown) => this.settings.log.warn({ err: error }, 'claims could not be renewed'));
   }
 
-  /** Claims until every slot is taken or nothing more is due. */
-  async #fill(): Promise<void> {
-    while (this.#run && this.#again) {
-      this.#again = false;
-      if (this.#running.size >= this.settings.concurrency) return;
-      const due = (await this.deliveries.dueTargets()).filter(({ target }) => !this.rules.isPaused(target));
-      const shares = shareSlots(due, this.#busy(), this.settings.concurrency);
-      if (shares.size === 0) continue;
-      const claimant = `${this.settings.node}/${uuidv7()}`;
-      const claimed = await this.deliveries.claim(shares, claimant, this.settings.leaseMs);
-      for (const delivery of claimed) this.#begin(delivery, claimant);
-      // Another process may have taken some, or a target had less than its share.
-      if (claimed.length > 0) this.#again = true;
-    }
+  /** Takes what is due for the slots that are free. Another process may have taken some, or a target had less than its share: whoever got any asks again. */
+  async #claimDue(): Promise<boolean> {
+    if (!this.#run || this.#running.size >= this.settings.concurrency) return false;
+    const due = (await this.deliveries.dueTargets()).filter(({ target }) => !this.rules.isPaused(target));
+    const shares = shareSlots(due, this.#busy(), this.settings.concurrency);
+    if (shares.size === 0) return false;
+    const claimant = `${this.settings.node}/${uuidv7()}`;
+    const claimed = await this.deliveries.claim(shares, claimant, this.settings.leaseMs);
+    for (const delivery of claimed) this.#begin(delivery, claimant);
+    return claimed.length > 0;
   }
 
   #begin(delivery: ClaimedDelivery, claimant: string): void {
