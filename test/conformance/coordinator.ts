@@ -242,7 +242,8 @@ function idsOf(snapshots: readonly SessionSnapshot[]): readonly string[] {
   return snapshots.map(({ id }) => id).sort();
 }
 
-function snapshot(id: string): SessionSnapshot {
+/** A session of that id. */
+export function snapshot(id: string): SessionSnapshot {
   return {
     id,
     user: 'alice',

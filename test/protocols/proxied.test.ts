@@ -11,7 +11,7 @@ import { FtpClient } from '../support/ftp-client.js';
 import { startHub, type TestHub } from '../support/hub.js';
 import { binaryHeader, textHeader } from '../support/proxy-headers.js';
 import { startProxyRelay } from '../support/proxy-relay.js';
-import { Lacking, tool } from '../support/tools.js';
+import { programFor } from '../support/tools.js';
 
 const PASSWORD = 'correct horse';
 const CLIENT = { address: '198.51.100.7', port: 51_234 };
@@ -28,20 +28,9 @@ async function start(t: ExecutionContext, protocols: object, more: object = {}):
   });
 }
 
-function program(t: ExecutionContext, name: string): string | undefined {
-  try {
-    return tool(name);
-  } catch (error) {
-    if (!(error instanceof Lacking) || process.env.CI) throw error;
-    t.log(error.message);
-    t.pass();
-    return undefined;
-  }
-}
-
 for (const together of [false, true]) {
   test(`an upload by OpenSSH through a proxy comes from the client, its first words ${together ? 'with' : 'after'} the header`, async t => {
-    if (!program(t, 'sftp')) return;
+    if (!programFor(t, 'sftp')) return;
     const hub = await start(t, {});
     const port = await startProxyRelay(t, { target: hub.port('sftp'), header: V2, together });
     const clients = await Clients.create();
@@ -56,7 +45,7 @@ for (const together of [false, true]) {
 }
 
 test('those who come past the proxy need no header, and are who they are', async t => {
-  if (!program(t, 'sftp')) return;
+  if (!programFor(t, 'sftp')) return;
   const hub = await start(t, {});
   const clients = await Clients.create();
   const { code, output } = await clients.sftp({ port: hub.port('sftp'), user: 'alice', password: PASSWORD }, ['ls']);
@@ -65,7 +54,7 @@ test('those who come past the proxy need no header, and are who they are', async
 });
 
 test('a proxy whose protocol is not named is a client like others', async t => {
-  if (!program(t, 'sftp')) return;
+  if (!programFor(t, 'sftp')) return;
   const hub = await startHub(t, {
     users: { alice: { password: PASSWORD } },
     values: { proxyProtocol: { trusted: ['127.0.0.1'], protocols: ['web'] } },
@@ -77,7 +66,7 @@ test('a proxy whose protocol is not named is a client like others', async t => {
 
 for (const tls of ['none', 'explicit', 'implicit'] as const) {
   test(`curl puts and gets over FTP through a proxy, data connections too, TLS: ${tls}`, async t => {
-    const curl = program(t, 'curl');
+    const curl = programFor(t, 'curl');
     if (!curl) return;
     const first = 20_000 + Math.floor(Math.random() * 10_000);
     const ports = { none: 0, explicit: 10, implicit: 20 }[tls] + first;

@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 
 /** Thrown by a check that this machine cannot run: printed and left out locally, a failure when CI is set. */
 export class Lacking extends Error {}
@@ -12,6 +13,18 @@ export function tool(name: string): string {
     if (isExecutable(file)) return file;
   }
   throw new Lacking(`${name} is not installed`);
+}
+
+/** Where a program is, for a test that is left out without it: with a note, and a failure when CI is set. Undefined when it is missing. */
+export function programFor(t: ExecutionContext, name: string): string | undefined {
+  try {
+    return tool(name);
+  } catch (error) {
+    if (!(error instanceof Lacking) || process.env.CI) throw error;
+    t.log(error.message);
+    t.pass();
+    return undefined;
+  }
 }
 
 /** Throws Lacking unless sshfs can mount here. */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { RedisCoordinator } from '#core/cluster/redis.js';
 import { createLogger, type Logger } from '#core/log.js';
-import { type CoordinatorMember, testCoordinator } from '../../conformance/coordinator.js';
+import { type CoordinatorMember, snapshot, testCoordinator } from '../../conformance/coordinator.js';
 import { until } from '../../conformance/outbox.js';
 import { temporaryFolder } from '../../support/children.js';
 import { freePort } from '../../support/free-port.js';
@@ -37,17 +37,6 @@ function cluster(t: ExecutionContext, port = redis.port, log: Logger = silent) {
 }
 
 testCoordinator('Redis', t => cluster(t));
-
-const snapshot = (id: string) => ({
-  id,
-  user: 'alice',
-  protocol: 'test',
-  tls: true,
-  remoteAddress: '192.0.2.1',
-  startedAt: '2026-01-02T03:04:05.000Z',
-  lastActivity: '2026-01-02T03:04:05.000Z',
-  transfers: [],
-});
 
 /** A Redis that the test may break. */
 async function ownRedis(t: ExecutionContext): Promise<Service> {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { run } from '../../support/children.js';
-import { Lacking, tool } from '../../support/tools.js';
+import { programFor, tool } from '../../support/tools.js';
 import { PASSWORD, startFtpHub } from './support.js';
 
 const CONTENT = randomBytes(3_000_000);
@@ -21,21 +21,9 @@ async function prepare(t: ExecutionContext, tls: Tls) {
   return { hub, folder, port: (tls === 'implicit' ? implicit : explicit)!.port };
 }
 
-/** Leaves a test out where its program is missing; fails then when CI is set. */
-function program(t: ExecutionContext, name: string): string | undefined {
-  try {
-    return tool(name);
-  } catch (error) {
-    if (!(error instanceof Lacking) || process.env.CI) throw error;
-    t.log(error.message);
-    t.pass();
-    return undefined;
-  }
-}
-
 for (const tls of ['none', 'explicit', 'implicit'] as const) {
   test(`curl puts, gets, resumes, lists and asks for sizes, TLS: ${tls}`, async t => {
-    const curl = program(t, 'curl');
+    const curl = programFor(t, 'curl');
     if (!curl) return;
     const { folder, port } = await prepare(t, tls);
     const url = `${tls === 'implicit' ? 'ftps' : 'ftp'}://127.0.0.1:${port}/`;
@@ -61,7 +49,7 @@ for (const tls of ['none', 'explicit', 'implicit'] as const) {
   });
 
   test(`lftp mirrors a tree there and back, TLS: ${tls}`, async t => {
-    const lftp = program(t, 'lftp');
+    const lftp = programFor(t, 'lftp');
     if (!lftp) return;
     const { folder, port } = await prepare(t, tls);
     await mkdir(join(folder, 'tree', 'with space', 'ü"quote'), { recursive: true });
@@ -89,7 +77,7 @@ for (const tls of ['none', 'explicit', 'implicit'] as const) {
   });
 
   test(`Python's ftplib does all that it can, TLS: ${tls}`, async t => {
-    const python = program(t, 'python3');
+    const python = programFor(t, 'python3');
     if (!python) return;
     const { hub, folder, port } = await prepare(t, tls);
     const open =
@@ -147,7 +135,7 @@ assert f.quit().startswith('221')
 }
 
 test('rclone copies, checks and moves', async t => {
-  const rclone = program(t, 'rclone');
+  const rclone = programFor(t, 'rclone');
   if (!rclone) return;
   const { folder, port } = await prepare(t, 'explicit');
   const pass = (await run(rclone, ['obscure', PASSWORD])).output.trim();

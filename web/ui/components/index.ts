@@ -13,5 +13,5 @@ export { Provider } from './provider.js';
 export { type NavigationGroup, Shell } from './shell.js';
 export { Empty, Loaded, Note, Pending, ProblemPanel } from './states.js';
 export { Status, Tag, Tags, type Tone } from './status.js';
-export { type Column, DataTable, type Filter, type ListPage, type Selection } from './table.js';
+export { type Column, DataTable, type Filter, type ListPage, type Selection, wholeList } from './table.js';
 export { Bytes, CodeBlock, Copyable, CopyButton, Path, useNow, When } from './values.js';

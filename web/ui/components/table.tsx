@@ -26,6 +26,12 @@ export interface ListQuery<T> {
   readonly refetch: () => unknown;
 }
 
+/** For a list that comes as a whole: `items` are all of what `query` brought. */
+export function wholeList<T>(query: Omit<ListQuery<unknown>, 'data'> & { readonly data: unknown }, items: readonly T[]): ListQuery<T> {
+  const { data, error, isFetching, refetch } = query;
+  return { data: data === undefined ? undefined : { items, total: items.length }, error, isFetching, refetch };
+}
+
 /** A column: what it is called, and what of a row it shows. */
 export interface Column<T> {
   readonly key: string;

@@ -1,6 +1,6 @@
 import { IconPuzzle } from '@tabler/icons-react';
 import type { Extensions } from '../../api-types.js';
-import { type Column, DataTable, Empty, Page, Tags } from '../../components/index.js';
+import { type Column, DataTable, Empty, Page, Tags, wholeList } from '../../components/index.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 
@@ -27,12 +27,7 @@ export function ExtensionsPage() {
       <DataTable
         label={t('extensions.title')}
         columns={columns}
-        query={{
-          data: query.data && { items, total: items.length },
-          error: query.error,
-          isFetching: query.isFetching,
-          refetch: query.refetch,
-        }}
+        query={wholeList(query, items)}
         rowKey={row => row.key}
         empty={<Empty icon={<IconPuzzle size={22} />} title={t('table.nothing')} />}
       />

@@ -1,6 +1,6 @@
 import { IconFileCode } from '@tabler/icons-react';
 import { Link } from 'wouter';
-import { Anchor, CodeBlock, type Column, DataTable, Empty, Page, Section, Status } from '../../components/index.js';
+import { Anchor, CodeBlock, type Column, DataTable, Empty, Page, Section, Status, wholeList } from '../../components/index.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 
@@ -55,12 +55,7 @@ export function HooksPage() {
       <DataTable
         label={t('hooks.title')}
         columns={columns}
-        query={{
-          data: query.data && { items, total: items.length },
-          error: query.error,
-          isFetching: query.isFetching,
-          refetch: query.refetch,
-        }}
+        query={wholeList(query, items)}
         rowKey={hook => hook.file}
         empty={
           <Empty icon={<IconFileCode size={22} />} title={t('hooks.empty')}>
