@@ -174,15 +174,15 @@ test('goes to no other site after a login', t => {
 });
 
 test('sends a browser to a provider that is known by name, for an answer to our own address', async t => {
-  const hub = await startWeb(t, { web: { publicUrl: 'https://files.example.com', sso: { work: { kind: 'github', ...CLIENT } } } });
+  const hub = await startWeb(t, { web: { publicUrl: 'https://files.example.com', sso: { forge: { kind: 'github', ...CLIENT } } } });
   const get = (path: string, cookie = '') => fetch(`${hub.base}${path}`, { redirect: 'manual', headers: { cookie } });
-  const begun = await get('/sso/work/start');
+  const begun = await get('/sso/forge/start');
   const cookie = begun.headers.getSetCookie()[0]!;
-  t.regex(cookie, /^__Host-entrepot-sso-work=[\w-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=600; Secure$/);
+  t.regex(cookie, /^__Host-entrepot-sso-forge=[\w-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=600; Secure$/);
   const sent = await get(begun.headers.get('location')!, cookie.split(';')[0]);
   const to = new URL(sent.headers.get('location')!);
   t.is(to.origin + to.pathname, 'https://github.com/login/oauth/authorize');
-  t.is(to.searchParams.get('redirect_uri'), 'https://files.example.com/sso/work');
+  t.is(to.searchParams.get('redirect_uri'), 'https://files.example.com/sso/forge');
   t.truthy(to.searchParams.get('state'));
 });
 
