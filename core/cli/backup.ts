@@ -27,9 +27,9 @@ export function addBackupCommands(program: Command, context: CliContext): void {
           output.table(
             rows,
             [
-              { head: 'FILE', value: row => row.file },
               { head: 'SIZE', value: row => bytes(row.bytes), align: 'right' },
               { head: 'AGE', value: row => lasting(Date.now() - Date.parse(row.modifiedAt)), align: 'right' },
+              { head: 'FILE', value: row => row.file },
             ],
             'There are no backups yet; `entrepot backup` makes one.',
           ),
