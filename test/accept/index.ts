@@ -1,15 +1,22 @@
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { runInLanes } from './lanes.js';
+import { runInLanes, type Sum } from './lanes.js';
 import { type AcceptScript, Report } from './script.js';
 
 const USAGE = 'npm run accept -- [ISSUE | ISSUE.POINT]... [--full] [--lanes N]    for example: 01, 01.3, 01 --full';
 /** Two scripts at a time: most of what they do is wait. */
 const LANES = '2';
 
-/** Every script is a module of this folder named for its issue and point, and its default export. */
-async function discover(): Promise<AcceptScript[]> {
-  const files = readdirSync(new URL('.', import.meta.url)).filter(file => /^\d\d-\d+-.*\.js$/.test(file));
+/**
+ * Every script is a module of this folder named for its issue and point, and its default export. Modules that cannot hold
+ * one of `wanted` are not loaded.
+ */
+async function discover(wanted: readonly string[]): Promise<AcceptScript[]> {
+  const files = readdirSync(new URL('.', import.meta.url)).filter(file => {
+    const [, issue, point] = /^(\d\d)-(\d+)-.*\.js$/.exec(file) ?? [];
+    const id = `${issue}.${Number(point)}`;
+    return issue !== undefined && (wanted.length === 0 || wanted.some(one => one.startsWith(id) || id.startsWith(one)));
+  });
   const modules = await Promise.all(files.map(file => import(new URL(file, import.meta.url).href)));
   const scripts = modules.map(module => module.default as AcceptScript);
   return scripts.sort((one, other) => one.id.localeCompare(other.id, 'en', { numeric: true }));
@@ -19,23 +26,24 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { full: { type: 'boolean', default: false }, lanes: { type: 'string' } },
 });
-const scripts = await discover();
+const scripts = await discover(positionals);
 const chosen = scripts.filter(
   ({ id }) => positionals.length === 0 || positionals.some(wanted => id === wanted || id.startsWith(`${wanted}.`)),
 );
 if (chosen.length === 0) {
-  console.error(`Nothing matches. ${USAGE}\n${scripts.map(({ id, title }) => `${id}  ${title}`).join('\n')}`);
+  console.error(`Nothing matches. ${USAGE}\n${(await discover([])).map(({ id, title }) => `${id}  ${title}`).join('\n')}`);
   process.exit(2);
 }
 const lanes = Number(values.lanes ?? (values.full ? '1' : LANES));
 const sum = lanes > 1 && chosen.length > 1 ? await runInLanes(chosen, lanes, values.full ? ['--full'] : []) : await runHere(chosen);
+if (sum.refusals.length > 0) console.log(`\nWhat failed:\n${sum.refusals.join('\n')}`);
 if (sum.left > 0) console.log(`\n${sum.left} left out for want of something on this machine`);
 console.log(`\n${sum.passed} passed, ${sum.failed} failed`);
 process.exit(sum.failed === 0 ? 0 : 1);
 
 /** One after the other, in this process. */
 async function runHere(scripts: readonly AcceptScript[]) {
-  const sum = { passed: 0, failed: 0, left: 0 };
+  const sum: Sum = { passed: 0, failed: 0, left: 0, refusals: [] };
   // Whatever nobody waited for is a failure of the run, and must not keep the other scripts from theirs.
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     process.on(event, error => {

@@ -10,6 +10,8 @@ export interface Sum {
   passed: number;
   failed: number;
   left: number;
+  /** The lines of those that failed, of scripts that ran apart: to be said again where the run ends. */
+  readonly refusals: string[];
 }
 
 /**
@@ -17,7 +19,7 @@ export interface Sum {
  * measure the machine come last, by themselves.
  */
 export async function runInLanes(scripts: readonly AcceptScript[], lanes: number, options: readonly string[]): Promise<Sum> {
-  const sum: Sum = { passed: 0, failed: 0, left: 0 };
+  const sum: Sum = { passed: 0, failed: 0, left: 0, refusals: [] };
   const shared = scripts.filter(({ alone }) => !alone);
   const lane = async (): Promise<void> => {
     for (let script = shared.shift(); script; script = shared.shift()) await runApart(script, options, sum);
@@ -38,8 +40,9 @@ async function runApart({ id }: AcceptScript, options: readonly string[], sum: S
   sum.passed += Number(passed ?? 0);
   sum.left += Number(left ?? 0);
   sum.failed += Number(failed ?? 0);
+  sum.refusals.push(...(printed.match(/^FAIL .*$/gm) ?? []));
   if (passed === undefined) {
     sum.failed += 1;
-    console.log(`FAIL ${id} did not come to its end`);
+    sum.refusals.push(`FAIL ${id} did not come to its end`);
   }
 }
