@@ -6,6 +6,7 @@ import { type Config, configSchema } from './config/schema.js';
 import type { Extension } from './extensions/extension.js';
 import { importExtension, type LoadedExtension, requireCompatible } from './extensions/loader.js';
 import type { ProtocolType } from './protocol.js';
+import { HUB_VERSION } from './version.js';
 
 /** Where the configuration comes from, and what is shipped. */
 export interface ConfigurationInput {
@@ -76,10 +77,10 @@ async function readSections(input: ConfigurationInput): Promise<Sections> {
   const sources = await ConfigSources.read({ file: input.configFile, env: input.env, values: input.values });
   const problems: string[] = [];
   const config = gather(problems, () => sources.parse([], configSchema));
-  const shipped = input.bundled.map(extension => ({ key: extension.name, extension }));
+  const shipped = input.bundled.map(extension => ({ key: extension.name, extension, version: extension.version ?? HUB_VERSION }));
   const named = sources.keys(['extensions']).filter(key => !shipped.some(({ extension }) => extension.name === key));
   const directories = [...(input.configFile === undefined ? [] : [dirname(resolve(input.configFile))]), process.cwd(), input.dataDirectory];
-  const loaded = [...shipped];
+  const loaded: LoadedExtension[] = [...shipped];
   for (const key of named) loaded.push(await importExtension(key, directories));
   for (const extension of loaded) requireCompatible(extension);
   const extensions = loaded.flatMap(one => {

@@ -51,6 +51,7 @@ import { RuleTable } from './events/rules.js';
 import { EventSettings } from './events/settings.js';
 import { SqlEventQueue } from './events/sql-queue.js';
 import { ExpiryWarnings } from './expiry-warnings.js';
+import { ExtensionHealth } from './extensions/health.js';
 import { ExtensionRegistry } from './extensions/registry.js';
 import { Guards } from './guards.js';
 import type { Logger } from './log.js';
@@ -311,5 +312,6 @@ function extensionRegistry(c: DependencyContainer, dataDirectory: string, log: L
     outbound: c.resolve(Outbound),
     dataDirectory,
     log,
+    health: new ExtensionHealth(c.resolve(Coordinator as InjectionToken<Coordinator>)),
   });
 }

@@ -17,7 +17,6 @@ import { type OpenCount, openDeliveries } from '#core/db/open-deliveries.js';
 import { SettingsRepository } from '#core/db/settings.js';
 import { EventBus } from '#core/events/bus.js';
 import { LiveRelay } from '#core/events/live-relay.js';
-import { ExtensionRegistry } from '#core/extensions/registry.js';
 import { HUB } from '#core/hub.js';
 import { servicesOf } from '#core/operations/hub-services.js';
 import type { OperationServices } from '#core/operations/services.js';
@@ -30,7 +29,6 @@ export interface WebServices {
   readonly login: LoginService;
   readonly operations: OperationServices;
   readonly configuration: Configuration;
-  readonly extensions: Pick<ExtensionRegistry, 'contributions'>;
   readonly bus: EventBus;
   readonly live: LiveRelay;
   /** Of every process of this hub on this machine, this one first. */
@@ -62,7 +60,6 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     login: context.login,
     operations: servicesOf(hub),
     configuration: hub.configuration,
-    extensions: context.resolve(ExtensionRegistry),
     bus: context.resolve(EventBus as InjectionToken<EventBus>),
     live: context.resolve(LiveRelay),
     figures: () => hub.figures(),

@@ -13,6 +13,7 @@ import { type CliContext, type GlobalOptions, UsageError } from './context.js';
 import { addDatabaseCommands } from './database.js';
 import { addDoctorCommand } from './doctor.js';
 import { addDeliveryCommands, addEventCommands } from './events.js';
+import { addExtensionCommands } from './extensions.js';
 import { type AddCommands, addGroupExamples, surroundings, withExamples } from './group.js';
 import { addHelpCommand } from './help.js';
 import { addHostKeyCommands } from './host-keys.js';
@@ -38,6 +39,7 @@ const COMMANDS: readonly AddCommands[] = [
   addEventCommands,
   addDeliveryCommands,
   addSessionCommands,
+  addExtensionCommands,
   addBanCommands,
   addHostKeyCommands,
   addCertificateCommands,

@@ -18,6 +18,8 @@ export interface Broadcasts {
   /** How many connections the process `by` has that have not logged in, by the group of their address. */
   'admissions.counted': { readonly by: string; readonly counts: readonly (readonly [group: string, count: number])[] };
   'session.end': { readonly session: string; readonly reason: string };
+  /** How a part of an extension ran, where that differs from the time before: `message` says what failed. */
+  'extension.ran': { readonly extension: string; readonly part: string; readonly at: number; readonly message?: string };
 }
 
 /** The tables that processes keep a view of, or act upon changes of. */

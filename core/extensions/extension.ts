@@ -16,6 +16,8 @@ export interface Extension<Options = unknown> {
   readonly name: string;
   /** Semver range of the extension API it was written for. A mismatch stops the hub at boot. */
   readonly api: string;
+  /** Of the extension itself, for those who administer the hub; unless given, that of the package.json beside it. */
+  readonly version?: string;
   /** Checks its section of `extensions` in the configuration: the key is the package or, for what we ship, the name. */
   readonly options?: ZodType<Options>;
   /** Called once in every process before anything starts. Registers, and does no I/O. */

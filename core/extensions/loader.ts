@@ -11,6 +11,8 @@ import { API_VERSION } from './version.js';
 export interface LoadedExtension {
   readonly key: string;
   readonly extension: Extension;
+  /** Its own, or that of its package; undefined where neither tells one. */
+  readonly version: string | undefined;
 }
 
 let redirecting = false;
@@ -26,12 +28,13 @@ export async function importExtension(key: string, directories: readonly string[
     const own = new URL('../..', import.meta.url).href;
     register('./own-package.js', import.meta.url, { data: { api: `${own}core/api.js`, testing: `${own}test/conformance/index.js` } });
   }
-  const module = await importModule(key, directories);
+  const file = isPath(key) ? resolve(directories[0]!, key) : findPackage(key, directories);
+  const module = await importModule(key, file);
   const extension = module.default as Partial<Extension> | undefined;
   if (typeof extension?.name !== 'string' || typeof extension.api !== 'string' || typeof extension.register !== 'function') {
     throw refusal(key, 'has no default export made by defineExtension({ name, api, register })');
   }
-  return { key, extension: extension as Extension };
+  return { key, extension: extension as Extension, version: versionOf(extension, file) };
 }
 
 /** Throws 'invalid-request' unless the extension was written for this version of the extension API. */
@@ -48,8 +51,7 @@ export function refusal(key: string, what: string, cause?: unknown): HubError {
   return new HubError('invalid-request', `Extension '${key}' ${oneLine(what)}`, { cause });
 }
 
-async function importModule(key: string, directories: readonly string[]): Promise<{ readonly default?: unknown }> {
-  const file = isPath(key) ? resolve(directories[0]!, key) : findPackage(key, directories);
+async function importModule(key: string, file: string | undefined): Promise<{ readonly default?: unknown }> {
   try {
     return (await import(file === undefined ? key : pathToFileURL(isDirectory(file) ? entryOf(file) : file).href)) as { default?: unknown };
   } catch (error) {
@@ -60,6 +62,17 @@ async function importModule(key: string, directories: readonly string[]): Promis
       ? `is not there: ${file} does not exist`
       : `is not installed: run 'npm install ${key}' beside the configuration, or give its path`;
     throw refusal(key, advice, error);
+  }
+}
+
+function versionOf({ version }: Partial<Extension>, file: string | undefined): string | undefined {
+  if (typeof version === 'string' || file === undefined) return version;
+  try {
+    const manifest = join(isDirectory(file) ? file : dirname(file), 'package.json');
+    const { version: told } = JSON.parse(readFileSync(manifest, 'utf8')) as { version?: unknown };
+    return typeof told === 'string' ? told : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Authenticator, Authenticators } from '../auth/authenticators.js';
+import type { Authenticator, Authenticators, LoginAttempt } from '../auth/authenticators.js';
 import { HubError } from '../errors.js';
 import type { ActionType } from '../events/action.js';
 import type { ActionTypes } from '../events/actions.js';
@@ -12,6 +12,7 @@ import type { Schedule } from '../schedule.js';
 import type { BackendType } from '../storage/backend.js';
 import type { StorageRegistry } from '../storage/registry.js';
 import type { EventHandler, ExtensionHost } from './extension.js';
+import type { ExtensionHealth } from './health.js';
 import { type LoadedExtension, refusal } from './loader.js';
 
 /** Where what extensions register goes. */
@@ -25,6 +26,7 @@ export interface ExtensionParts {
   readonly outbound: Outbound;
   readonly dataDirectory: string;
   readonly log: Logger;
+  readonly health: ExtensionHealth;
 }
 
 /** Runs before clients are accepted; what it returns runs at stop. */
@@ -39,6 +41,11 @@ export class ExtensionRegistry {
   readonly reports = new Map<string, () => Promise<unknown>>();
 
   constructor(private readonly parts: ExtensionParts) {}
+
+  /** How the parts of extensions that run again and again do. */
+  get health(): Pick<ExtensionHealth, 'failuresOf'> {
+    return this.parts.health;
+  }
 
   /** Calls the extension's register(). Throws 'invalid-request' with a sentence that names the package when it throws, or when a name is taken. */
   add(loaded: LoadedExtension, options: unknown): void {
@@ -59,7 +66,7 @@ export class ExtensionRegistry {
   }
 
   #host(name: string, added: string[]): ExtensionHost {
-    const { storages, actions, rules, guards, authenticators, schedule, outbound, dataDirectory } = this.parts;
+    const { storages, actions, rules, guards, authenticators, schedule, outbound, dataDirectory, health } = this.parts;
     /** Notes it once it is in. */
     const note = <T>(what: string, done: T): T => {
       added.push(what);
@@ -72,22 +79,37 @@ export class ExtensionRegistry {
       localPath: async (storage, storagePath) => (await storages.backend(storage)).localPath?.(storagePath),
       backend: <O>(type: BackendType<O>) => note(`storage ${type.name}`, storages.kind(type as BackendType)),
       protocol: <O>(type: ProtocolType<O>) => note(`protocol ${type.name}`, this.#protocol(type as ProtocolType)),
-      authenticator: (authenticator: Authenticator) => note(`authenticator ${authenticator.name}`, authenticators.register(authenticator)),
+      authenticator: (authenticator: Authenticator) =>
+        note(`authenticator ${authenticator.name}`, authenticators.register(this.#watchedAuthenticator(name, authenticator))),
       action: <O>(type: ActionType<O>) => note(`action ${type.name}`, actions.register(type as ActionType)),
       on: <T extends EventType>(types: T | readonly T[], handler: string, handle: EventHandler<T>) =>
         note(
           `handler ${handler}`,
-          rules.handler(`${name}/${handler}`, Array.isArray(types) ? types : [types as T], handle as EventHandler<EventType>),
+          rules.handler(
+            `${name}/${handler}`,
+            Array.isArray(types) ? types : [types as T],
+            health.watched(name, `handler ${handler}`, handle as EventHandler<EventType>),
+          ),
         ),
-      guard: <A extends GuardedActionName>(action: A, guard: Guard<A>) => note(`guard ${action}`, guards.register(action, guard)),
+      guard: <A extends GuardedActionName>(action: A, guard: Guard<A>) =>
+        note(`guard ${action}`, guards.register(action, health.watched(name, `guard ${action}`, guard))),
       rules: (source: string) => {
         added.push(`rules ${source}`);
         return (list: readonly Rule[]) => rules.setRules(source, list);
       },
-      every: (intervalMs, task, run) => note(`task ${task}`, schedule.every(intervalMs, `${name}/${task}`, run)),
+      every: (intervalMs, task, run) =>
+        note(`task ${task}`, schedule.every(intervalMs, `${name}/${task}`, health.watched(name, `task ${task}`, run))),
       onStart: start => void this.startTasks.push(start),
       report: (report, make) => note(`report ${report}`, this.#report(report, make)),
     };
+  }
+
+  #watchedAuthenticator(extension: string, authenticator: Authenticator): Authenticator {
+    const { name } = authenticator;
+    const authenticate = this.parts.health.watched(extension, `authenticator ${name}`, (attempt: LoginAttempt) =>
+      authenticator.authenticate(attempt),
+    );
+    return { name, authenticate };
   }
 
   #protocol(type: ProtocolType): void {

@@ -22,6 +22,7 @@ import { Outbound } from '../outbound.js';
 import { StorageRegistry } from '../storage/registry.js';
 import { Certificates } from '../tls/certificates.js';
 import { ResumableUploads } from '../vfs/resume.js';
+import type { LoadedExtensionInfo } from './extensions.js';
 import type { OperationServices } from './services.js';
 
 /** What operations work with, out of an open hub, started or not. */
@@ -54,8 +55,21 @@ export function servicesOf(hub: Hub): OperationServices {
     sessions: hub.get(SessionRegistry),
     outbound: hub.get(Outbound),
     reports: hub.reports,
+    extensions: () => extensionsOf(hub),
     protocols: [...hub.get(ExtensionRegistry).protocols.keys()],
     configuredProtocols: hub.protocols.map(({ type, options }) => ({ name: type.name, options })),
     listeners: hub.listeners,
   };
+}
+
+function extensionsOf(hub: Hub): readonly LoadedExtensionInfo[] {
+  const registry = hub.get(ExtensionRegistry);
+  return hub.configuration.extensions.map(({ loaded: { key, extension, version } }) => ({
+    name: extension.name,
+    key,
+    version,
+    api: extension.api,
+    registered: registry.contributions.get(extension.name) ?? [],
+    failures: registry.health.failuresOf(extension.name),
+  }));
 }

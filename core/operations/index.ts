@@ -7,6 +7,7 @@ import { banOperations } from './bans.js';
 import { certificateOperations } from './certificates.js';
 import { doctorOperations } from './doctor.js';
 import { deliveryOperations, eventOperations } from './events.js';
+import { extensionOperations } from './extensions.js';
 import { hostKeyOperations } from './host-keys.js';
 import { hubOperations } from './hub.js';
 import { checkInput, type Operation } from './operation.js';
@@ -30,6 +31,7 @@ export const OPERATIONS = {
   ...backupOperations,
   ...banOperations,
   ...hostKeyOperations,
+  ...extensionOperations,
   ...certificateOperations,
 };
 

@@ -18,6 +18,7 @@ import type { HostKeyRing, ListenAddress } from '../protocol.js';
 import type { SessionSnapshot } from '../session-info.js';
 import type { StorageRegistry } from '../storage/registry.js';
 import type { Certificates } from '../tls/certificates.js';
+import type { LoadedExtensionInfo } from './extensions.js';
 
 /** A bound listener, with the protocol that it speaks. */
 export interface Listener extends ListenAddress {
@@ -74,6 +75,8 @@ export interface OperationServices {
   readonly inspectDatabase: () => Promise<readonly DatabaseFinding[]>;
   /** What extensions report, by '<extension> <name>'. */
   readonly reports: ReadonlyMap<string, () => Promise<unknown>>;
+  /** Those that are loaded, with how they do now. */
+  readonly extensions: () => readonly LoadedExtensionInfo[];
   /** The protocols that extensions brought. */
   readonly protocols: readonly string[];
   /** False as soon as the hub is told to stop. */

@@ -169,7 +169,7 @@ export const eventRoutes: readonly Route[] = [
     query: z.strictObject({
       state: z.enum(DELIVERY_STATES).optional(),
       webhook: z.string().max(64).optional().describe('Of this webhook'),
-      target: z.string().max(255).optional(),
+      target: z.string().max(255).optional().describe("A target, or what begins with it where it ends with '/'"),
       event: z.string().max(64).optional(),
       type: filter.type,
       since: timeQuery,
@@ -178,8 +178,13 @@ export const eventRoutes: readonly Route[] = [
     }),
     response: cursorPage(deliverySchema, 'DeliveryPage'),
     handle: async ({ query, services }) => {
-      const { limit, offset, cursor, webhook, event, ...rest } = query;
-      const wanted = { ...rest, eventId: event, ...(webhook !== undefined && { targetPrefix: `rule/${webhook}/` }) };
+      const { limit, offset, cursor, webhook, event, target, ...rest } = query;
+      const wanted = {
+        ...rest,
+        eventId: event,
+        ...(target !== undefined && (target.endsWith('/') ? { targetPrefix: target } : { target })),
+        ...(webhook !== undefined && { targetPrefix: `rule/${webhook}/` }),
+      };
       const { items, total, next } = await services.operations.deliveries.page(wanted, cursor, limit, offset);
       return { items: items.map(deliveryView), total, exact: true, limit, offset, ...(next !== undefined && { next }) };
     },

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { z } from '#core/api.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import { Answer, defineRoute, type Route } from '../http/route.js';
+import { time } from './schemas.js';
 
 const listenerSchema = z
   .object({
@@ -115,7 +116,7 @@ export const hubRoutes: readonly Route[] = [
     id: 'extensions.list',
     method: 'GET',
     path: '/extensions',
-    summary: 'The extensions that are loaded, the protocols and the reports that they brought',
+    summary: 'The extensions that are loaded, how they do, the protocols and the reports that they brought',
     access: 'viewer',
     response: z
       .object({
@@ -124,8 +125,18 @@ export const hubRoutes: readonly Route[] = [
             .object({
               name: z.string(),
               key: z.string().describe('The package or path, as the configuration names it'),
+              version: z.string().optional().describe('Absent where neither it nor a package.json beside it tells one'),
               api: z.string().describe('The range of the extension API that it was written for'),
               registered: z.array(z.string()).describe("'protocol sftp', 'storage local', 'action webhook'"),
+              health: z
+                .object({
+                  state: z.enum(['ok', 'failing']),
+                  deadDeliveries: z.int().describe('To its handlers'),
+                  failures: z
+                    .array(z.object({ part: z.string(), at: time, message: z.string() }).meta({ id: 'PartFailure' }))
+                    .describe('What failed when it ran last, the latest first'),
+                })
+                .meta({ id: 'ExtensionHealth' }),
             })
             .meta({ id: 'ExtensionInfo' }),
         ),
@@ -136,11 +147,10 @@ export const hubRoutes: readonly Route[] = [
       })
       .meta({ id: 'Extensions' }),
     handle: async ({ services }) => ({
-      items: services.configuration.extensions.map(({ loaded: { key, extension } }) => ({
-        name: extension.name,
-        key,
-        api: extension.api,
-        registered: [...(services.extensions.contributions.get(extension.name) ?? [])],
+      items: (await OPERATIONS['extensions.list'].run(services.operations, {})).map(({ registered, version, ...rest }) => ({
+        ...rest,
+        ...(version !== undefined && { version }),
+        registered: [...registered],
       })),
       protocols: [...services.operations.protocols],
       storageKinds: services.operations.storageRegistry.kinds().map(({ name }) => name),

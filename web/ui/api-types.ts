@@ -839,10 +839,28 @@ export interface ExtensionInfo {
   name: string;
   /** The package or path, as the configuration names it */
   key: string;
+  /** Absent where neither it nor a package.json beside it tells one */
+  version?: string;
   /** The range of the extension API that it was written for */
   api: string;
   /** 'protocol sftp', 'storage local', 'action webhook' */
   registered: string[];
+  health: ExtensionHealth;
+}
+
+export interface ExtensionHealth {
+  state: 'ok' | 'failing';
+  /** To its handlers */
+  deadDeliveries: number;
+  /** What failed when it ran last, the latest first */
+  failures: PartFailure[];
+}
+
+export interface PartFailure {
+  part: string;
+  /** Milliseconds since 1970 */
+  at: number;
+  message: string;
 }
 
 export interface Branding {
@@ -1539,7 +1557,7 @@ export interface Operations {
     body: undefined;
     response: Report;
   };
-  /** The extensions that are loaded, the protocols and the reports that they brought. */
+  /** The extensions that are loaded, how they do, the protocols and the reports that they brought. */
   'extensions.list': {
     params: undefined;
     query: undefined;

@@ -74,8 +74,12 @@ export const delivery: Readonly<Record<keyof typeof english, Text>> = {
   'events.user': 'Benutzer',
 
   'extensions.api': 'API',
+  'extensions.dead': { one: '{count} Zustellung an sie ist aufgegeben', other: '{count} Zustellungen an sie sind aufgegeben' },
+  'extensions.failing': 'Fehler',
   'extensions.from': 'Aus',
+  'extensions.health': 'Zustand',
   'extensions.lead': 'Alles, was der Hub über seinen Kern hinaus kann. Sie stehen in der Konfiguration; ein Neustart lädt sie.',
+  'extensions.ok': 'Arbeitet',
   'extensions.registered': 'Was sie brachte',
   'extensions.shipped': 'Mit dem Hub geliefert',
   'extensions.title': 'Erweiterungen',

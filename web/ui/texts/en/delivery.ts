@@ -72,8 +72,12 @@ export const delivery = {
   'events.user': 'User',
 
   'extensions.api': 'API',
+  'extensions.dead': { one: '{count} delivery to it was given up', other: '{count} deliveries to it were given up' },
+  'extensions.failing': 'Failing',
   'extensions.from': 'From',
+  'extensions.health': 'Health',
   'extensions.lead': 'Everything the hub can do beyond its core. They are named in the configuration; a restart loads them.',
+  'extensions.ok': 'Works',
   'extensions.registered': 'What it brought',
   'extensions.shipped': 'Shipped with the hub',
   'extensions.title': 'Extensions',
