@@ -84,10 +84,11 @@ export class Backups {
       const chunks = (lines: AsyncIterable<BackupLine>) => packed(encodeBackup(lines));
       const stored = file === undefined ? await this.#freePath() : undefined;
       if (stored !== undefined) target = this.#shown(stored);
+      // Looked up before the snapshot, which may hold the only connection.
+      const backend = stored === undefined ? undefined : await this.storages.backend(this.options.place.storage);
       const bytes = await this.database.snapshot(async trx => {
         const lines = this.#lines(trx, counted);
-        if (stored === undefined) return writeLocal(file!, chunks(lines));
-        return writeStored(await this.storages.backend(this.options.place.storage), stored, chunks(lines));
+        return backend && stored !== undefined ? writeStored(backend, stored, chunks(lines)) : writeLocal(file!, chunks(lines));
       });
       const report = { file: target, bytes, rows: counted.rows, durationMs: Math.round(performance.now() - began) };
       if (stored !== undefined) await this.#prune();

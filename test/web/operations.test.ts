@@ -77,6 +77,27 @@ test('adds, tests, changes, browses and removes a storage', async t => {
   t.is((await ada.get('/storages/archive')).status, 404);
 });
 
+test('makes a backup now, for owners, and lists those that are kept with when and where they are made', async t => {
+  const admins = { ada: 'owner', adam: 'admin' } as const;
+  const hub = await startWeb(t, { admins, storage: 'disk', values: { backup: { every: '12h', at: '03:30', keep: 2 } } });
+  const [ada, adam] = [await hub.loggedIn('admin', 'ada'), await hub.loggedIn('admin', 'adam')];
+  t.deepEqual((await adam.get('/backups')).body.settings as unknown, {
+    directory: 'data:/.backups',
+    everyMs: 43_200_000,
+    at: '03:30',
+    keep: 2,
+  });
+  t.is((await adam.post('/backups')).status, 403);
+  const made = await ada.post('/backups');
+  t.is(made.status, 201, JSON.stringify(made.body));
+  t.true(Number(made.body.rows) > 0 && Number(made.body.bytes) > 0);
+  for (let more = 0; more < 2; more++) t.is((await ada.post('/backups')).status, 201);
+  const { body } = await adam.get('/backups');
+  t.is(Number(body.total), 2, 'the oldest is gone');
+  t.true(String(body.items![0]!.file) > String(body.items![1]!.file), 'the newest comes first');
+  t.true(Number(body.nextAt) > Number(body.lastAt) && Math.abs(Date.now() - Number(body.lastAt)) < 60_000);
+});
+
 test('shows the hub: status, configuration with sources, certificates, host keys, extensions and branding', async t => {
   const hub = await startWeb(t);
   const ada = await hub.loggedIn('admin', 'ada');

@@ -1,6 +1,7 @@
 import type { Route } from '../http/route.js';
 import { adminRoutes } from './admins.js';
 import { apiKeyRoutes } from './api-keys.js';
+import { backupRoutes } from './backups.js';
 import { eventRoutes } from './events.js';
 import { exportRoutes } from './export.js';
 import { fileRoutes } from './files.js';
@@ -30,6 +31,7 @@ export const API_ROUTES: readonly Route[] = [
   ...eventRoutes,
   ...securityRoutes,
   ...hubRoutes,
+  ...backupRoutes,
   ...keysOfHubRoutes,
   ...liveRoutes,
 ];

@@ -878,6 +878,40 @@ export interface BrandingChange {
   logo?: string;
 }
 
+export interface Backups {
+  items: Backup[];
+  total: number;
+  settings: BackupSettings;
+  /** Milliseconds since 1970 */
+  lastAt?: number;
+  /** Absent where the hub makes none by itself, or none was made so far */
+  nextAt?: number;
+}
+
+export interface Backup {
+  file: string;
+  bytes: number;
+  /** RFC 3339 */
+  modifiedAt: string;
+}
+
+export interface BackupSettings {
+  /** Storage and directory */
+  directory: string;
+  /** 0: only when asked to */
+  everyMs: number;
+  /** The time of the day, in local time of the hub */
+  at?: string;
+  keep: number;
+}
+
+export interface BackupMade {
+  file: string;
+  bytes: number;
+  rows: number;
+  durationMs: number;
+}
+
 export interface Certificates {
   items: Certificate[];
 }
@@ -1578,6 +1612,20 @@ export interface Operations {
     body: BrandingChange;
     response: Branding;
   };
+  /** List the backups that are kept, the newest first, with when and where the hub makes them by itself. */
+  'backups.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Backups;
+  };
+  /** Make a backup now, to where they are kept; the oldest beyond those that are to stay go. */
+  'backups.create': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: BackupMade;
+  };
   /** The certificates of the TLS listeners. */
   'certificates.list': {
     params: undefined;
@@ -1723,6 +1771,8 @@ export const OPERATIONS = {
   'extensions.list': ['GET', '/extensions'],
   'branding.show': ['GET', '/branding'],
   'branding.set': ['PATCH', '/branding'],
+  'backups.list': ['GET', '/backups'],
+  'backups.create': ['POST', '/backups'],
   'certificates.list': ['GET', '/certificates'],
   'certificates.selfSigned': ['POST', '/certificates/self-signed'],
   'hostkeys.list': ['GET', '/host-keys'],

@@ -4,6 +4,7 @@ import { Copyable, Facts, Loaded, Page, Section, Status, Table, Tag, TextInput, 
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
+import { BackupsSection } from './backups.js';
 import { BrandingSection } from './branding.js';
 import classes from './system.module.css';
 
@@ -19,6 +20,7 @@ export function SystemPage() {
       {may('owner') && <BrandingSection />}
       <Certificates />
       <HostKeys />
+      {may('admin') && <BackupsSection />}
       {may('admin') && <Configuration />}
     </Page>
   );

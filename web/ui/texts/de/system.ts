@@ -58,6 +58,20 @@ export const system: Readonly<Record<keyof typeof english, Text>> = {
   'apiKeys.validity.quarter': 'In 90 Tagen',
   'apiKeys.validity.year': 'In einem Jahr',
 
+  'backups.at': 'um {time}',
+  'backups.directory': 'Wo',
+  'backups.every': 'Alle',
+  'backups.every.off': 'Nie von selbst',
+  'backups.keep': 'Höchstens behalten',
+  'backups.last': 'Letzte',
+  'backups.lead':
+    'Von allen Datensätzen und den Host-Schlüsseln; Dateien der Benutzer gehören nicht dazu. Sie lässt sich nur mit secret.key aus dem Datenverzeichnis wiederherstellen: An einem anderen Ort aufbewahren.',
+  'backups.made': { one: '{count} Datensatz gesichert ({size})', other: '{count} Datensätze gesichert ({size})' },
+  'backups.make': 'Jetzt sichern',
+  'backups.next': 'Nächste',
+  'backups.none': 'Noch keine aufgehoben.',
+  'backups.title': 'Sicherungen',
+
   'doctor.again': 'Noch einmal prüfen',
   'doctor.fail': { one: '{count} Fehler', other: '{count} Fehler' },
   'doctor.lead': 'Alles, was den Hub hindern kann, so wie „entrepot doctor“ es prüft. Geändert wird nichts.',

@@ -57,6 +57,20 @@ export const system = {
   'apiKeys.validity.quarter': 'In 90 days',
   'apiKeys.validity.year': 'In a year',
 
+  'backups.at': 'at {time}',
+  'backups.directory': 'Where',
+  'backups.every': 'Every',
+  'backups.every.off': 'Never by itself',
+  'backups.keep': 'Kept at most',
+  'backups.last': 'Last one',
+  'backups.lead':
+    'Of all records and the host keys; files of users are no part of it. It can be restored only with secret.key of the data directory: keep that in another place.',
+  'backups.made': { one: 'Backed up {count} record ({size})', other: 'Backed up {count} records ({size})' },
+  'backups.make': 'Back up now',
+  'backups.next': 'Next one',
+  'backups.none': 'None is kept yet.',
+  'backups.title': 'Backups',
+
   'doctor.again': 'Check again',
   'doctor.fail': { one: '{count} thing is wrong', other: '{count} things are wrong' },
   'doctor.lead': 'Everything that can keep the hub from working, as “entrepot doctor” checks it. Nothing is changed.',
