@@ -7,6 +7,7 @@ import * as loginFailures from './0006_login_failures.js';
 import * as web from './0007_web.js';
 import * as processes from './0008_processes.js';
 import * as lists from './0009_lists.js';
+import * as requests from './0010_requests.js';
 
 /** Every step of the schema, in order. A step that was released is never changed: what it lacks comes in a new one. */
 export const migrations = [
@@ -19,4 +20,5 @@ export const migrations = [
   { name: '0007_web', up: web.up },
   { name: '0008_processes', up: processes.up },
   { name: '0009_lists', up: lists.up },
+  { name: '0010_requests', up: requests.up },
 ] as const;

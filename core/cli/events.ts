@@ -126,7 +126,9 @@ export function addDeliveryCommands(program: Command, context: CliContext): void
         ],
         'It was not tried yet.',
       );
-      return `${renderTable([delivery], DELIVERY_COLUMNS)}\n\n${tries}`;
+      const request = delivery.tries.at(-1)?.request;
+      const asked = request === undefined ? [] : [`Last request:\n${output.plain(request)}`];
+      return [renderTable([delivery], DELIVERY_COLUMNS), tries, ...asked].join('\n\n');
     });
   });
 

@@ -45,6 +45,8 @@ export interface AttemptRecord {
   /** One line: 'HTTP 200', or why it failed. */
   readonly summary: string;
   readonly answer: string | undefined;
+  /** What was asked, without the event; undefined where the target tells nothing of it. */
+  readonly request?: string | undefined;
 }
 
 /** Which deliveries a list shows; everything given must hold. */
@@ -184,11 +186,14 @@ export class DeliveryRepository {
    * Records how a try went. Without effect when the claim was lost to someone else in the meantime. Resolves to whether it was recorded.
    */
   async finish(id: string, attempt: number, outcome: Outcome): Promise<boolean> {
-    const { startedAt, durationMs, succeeded, summary, answer, retryAt } = outcome;
+    const { startedAt, durationMs, succeeded, summary, answer, request, retryAt } = outcome;
     const state: DeliveryState = succeeded ? 'succeeded' : retryAt === undefined ? 'dead' : 'waiting';
     const finishedAt = retryAt === undefined ? Date.now() : null;
     const results = await this.database.atomically([
-      { sql: RECORD_ATTEMPT, bindings: [startedAt, Math.round(durationMs), succeeded ? 1 : 0, summary, answer ?? null, id, attempt] },
+      {
+        sql: RECORD_ATTEMPT,
+        bindings: [startedAt, Math.round(durationMs), succeeded ? 1 : 0, summary, answer ?? null, request ?? null, id, attempt],
+      },
       {
         sql: RECORD_OUTCOME,
         bindings: [state, succeeded ? 0 : 1, retryAt ?? null, succeeded ? null : summary, finishedAt, id, attempt],
@@ -233,6 +238,7 @@ export class DeliveryRepository {
       succeeded: Boolean(row.succeeded),
       summary: row.summary,
       answer: row.answer ?? undefined,
+      request: row.request ?? undefined,
     }));
   }
 
@@ -339,6 +345,7 @@ interface AttemptRow {
   readonly succeeded: number | boolean;
   readonly summary: string;
   readonly answer: string | null;
+  readonly request: string | null;
 }
 
 function fromRow(row: DeliveryRow): DeliveryRecord {

@@ -77,9 +77,9 @@ export const RELEASE: Readonly<Record<Lost, { readonly record: string; readonly 
   one: releaseTexts(LOST_WHERE.one),
 };
 
-/** Bindings: started, duration, whether it succeeded, summary, answer, id, attempt. */
-export const RECORD_ATTEMPT = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
-  select id, attempt, ?, ?, ?, ?, ? from deliveries where ${LOST_WHERE.one}`;
+/** Bindings: started, duration, whether it succeeded, summary, answer, request, id, attempt. */
+export const RECORD_ATTEMPT = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer, request)
+  select id, attempt, ?, ?, ?, ?, ?, ? from deliveries where ${LOST_WHERE.one}`;
 /** Bindings: state, failures more, due, error, finished, id, attempt. */
 export const RECORD_OUTCOME = `update deliveries set state = ?, failures = failures + ?, due_at = ?, claimed_by = null, claimed_at = null, last_error = ?, finished_at = ?
   where ${LOST_WHERE.one}`;

@@ -22,11 +22,15 @@ export interface Receipt {
   readonly summary: string;
   /** What the other side answered; the first 64 KiB are kept. */
   readonly answer?: string;
+  /** What it was asked, without the event and without secrets: the first line and the headers of a request. The first 64 KiB are kept. */
+  readonly request?: string;
 }
 
 interface FailureDetails extends ErrorOptions {
   /** What the other side answered; the first 64 KiB are kept. */
   readonly answer?: string;
+  /** What it was asked, as in a receipt. */
+  readonly request?: string;
   /** Not before this many milliseconds from now, whatever the schedule says. */
   readonly retryAfterMs?: number;
 }
@@ -34,10 +38,12 @@ interface FailureDetails extends ErrorOptions {
 /** Thrown by a target when a try failed and more is known than a message. It is tried again. */
 export class DeliveryFailure extends Error {
   readonly answer: string | undefined;
+  readonly request: string | undefined;
   readonly retryAfterMs: number | undefined;
   constructor(message: string, details: FailureDetails = {}) {
     super(message, details);
     this.answer = details.answer;
+    this.request = details.request;
     this.retryAfterMs = details.retryAfterMs;
   }
 }

@@ -15,6 +15,8 @@ interface Task {
   readonly run: (signal: AbortSignal) => Promise<unknown>;
 }
 
+type Described = Pick<Outcome, 'summary' | 'answer' | 'request'>;
+
 /** The summary of a try that has nothing to tell. */
 const DONE = 'done';
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -164,20 +166,21 @@ async function within(task: Task, signal: AbortSignal): Promise<unknown> {
   }
 }
 
-function describeReceipt(receipt: unknown): Pick<Outcome, 'summary' | 'answer'> {
+function describeReceipt(receipt: unknown): Described {
   if (typeof receipt === 'string') {
     const summary = oneLine(receipt);
-    return { summary: summary || DONE, answer: summary === receipt ? undefined : firstBytes(receipt) };
+    return { summary: summary || DONE, answer: summary === receipt ? undefined : firstBytes(receipt), request: undefined };
   }
-  const { summary, answer } = (receipt ?? {}) as Partial<Receipt>;
-  return { summary: oneLine(summary ?? '') || DONE, answer: firstBytes(answer) };
+  const { summary, answer, request } = (receipt ?? {}) as Partial<Receipt>;
+  return { summary: oneLine(summary ?? '') || DONE, answer: firstBytes(answer), request: firstBytes(request) };
 }
 
-function describeFailure(error: unknown): { readonly summary: string; readonly answer: string | undefined } {
+function describeFailure(error: unknown): Described {
   const summary = oneLine(error instanceof Error ? error.message || error.name : String(error)) || 'failed';
-  if (error instanceof DeliveryFailure) return { summary, answer: firstBytes(error.answer) };
-  if (error instanceof HubError) return { summary, answer: error.cause === undefined ? undefined : firstBytes(trace(error.cause)) };
-  return { summary, answer: firstBytes(trace(error)) };
+  if (error instanceof DeliveryFailure) return { summary, answer: firstBytes(error.answer), request: firstBytes(error.request) };
+  if (error instanceof HubError)
+    return { summary, answer: error.cause === undefined ? undefined : firstBytes(trace(error.cause)), request: undefined };
+  return { summary, answer: firstBytes(trace(error)), request: undefined };
 }
 
 /** The stack with those of its causes. */

@@ -89,16 +89,18 @@ export const replayOperations = {
     const { type, options } = services.actions.prepare(action);
     const event = testEvent(services);
     const startedAt = performance.now();
-    const request = JSON.stringify(event);
-    const ended = () => ({ durationMs: Math.round(performance.now() - startedAt), request });
+    const ended = (head?: string) => ({
+      durationMs: Math.round(performance.now() - startedAt),
+      request: [...(head === undefined ? [] : [head, '']), JSON.stringify(event)].join('\n'),
+    });
     try {
       const delivery = { id: uuidv7(), target: 'try', attempt: 1, event };
       const receipt = await type.run(options, delivery, AbortSignal.timeout(TRY_LIMIT_MS));
-      const { summary, answer } = typeof receipt === 'object' ? receipt : { summary: receipt ?? 'Done', answer: undefined };
-      return { ok: true, summary, answer, ...ended() };
+      const { summary, answer, request } = typeof receipt === 'object' ? receipt : { summary: receipt ?? 'Done' };
+      return { ok: true, summary, answer, ...ended(request) };
     } catch (error) {
-      const { message, answer } = error as { readonly message: string; readonly answer?: string };
-      return { ok: false, summary: error instanceof HubError ? toHubError(error).message : message, answer, ...ended() };
+      const { message, answer, request } = error as { readonly message: string; readonly answer?: string; readonly request?: string };
+      return { ok: false, summary: error instanceof HubError ? toHubError(error).message : message, answer, ...ended(request) };
     }
   }),
 };

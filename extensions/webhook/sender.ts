@@ -14,6 +14,8 @@ import {
 import type { WebhookOptions } from './options.js';
 import { signatureHeaders } from './signature.js';
 
+type Headers = Readonly<Record<string, string>>;
+
 const GUARD_TIMEOUT_MS = 5_000;
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 const MAX_REASON_CHARACTERS = 200;
@@ -34,14 +36,20 @@ export class WebhookSender {
    */
   async send(options: WebhookOptions, delivery: Delivery, signal: AbortSignal): Promise<Receipt> {
     const { event } = delivery;
-    const response = await this.#post(options, event.id, JSON.stringify(event), this.limitMs(options), signal).catch(toDeliveryFailure);
+    const body = JSON.stringify(event);
+    const headers = headersOf(options, event.id, body);
+    const request = headOf(options, headers);
+    const response = await this.#post(options.url, headers, body, this.limitMs(options), signal).catch(error =>
+      failDelivery(error, request),
+    );
     const { status, body: answer } = response;
     const summary = `HTTP ${status}`;
-    if (status >= 200 && status < 300) return { summary, answer };
-    if (status === 410) throw new PermanentFailure(`${summary}: the receiver is gone for good`, { answer, disable: true });
-    if (status >= 300 && status < 400) throw new DeliveryFailure(`${summary}: answered with a redirect, which is not followed`, { answer });
+    const told = { answer, request };
+    if (status >= 200 && status < 300) return { summary, ...told };
+    if (status === 410) throw new PermanentFailure(`${summary}: the receiver is gone for good`, { ...told, disable: true });
+    if (status >= 300 && status < 400) throw new DeliveryFailure(`${summary}: answered with a redirect, which is not followed`, told);
     const retryAfterMs = status === 429 || status === 503 ? parseRetryAfter(response.headers['retry-after'], Date.now()) : undefined;
-    throw new DeliveryFailure(summary, { answer, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+    throw new DeliveryFailure(summary, { ...told, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
   }
 
   /**
@@ -51,7 +59,8 @@ export class WebhookSender {
   async ask(options: WebhookOptions, action: GuardedAction, signal: AbortSignal): Promise<void> {
     const envelope = guardEnvelope(action);
     const limitMs = options.timeout ?? Math.min(GUARD_TIMEOUT_MS, this.outbound.timeoutMs);
-    const response = await this.#post(options, envelope.id, JSON.stringify(envelope), limitMs, signal).catch(error => {
+    const body = JSON.stringify(envelope);
+    const response = await this.#post(options.url, headersOf(options, envelope.id, body), body, limitMs, signal).catch(error => {
       throw new HubError('unavailable', 'Refused: the check did not answer', { cause: error });
     });
     if (response.status >= 200 && response.status < 300) return;
@@ -59,15 +68,24 @@ export class WebhookSender {
     throw new HubError('unavailable', `Refused: the check answered with HTTP ${response.status}`);
   }
 
-  #post(options: WebhookOptions, id: string, body: string, timeoutMs: number, signal: AbortSignal): Promise<OutboundResponse> {
-    const headers = {
-      ...options.headers,
-      'content-type': 'application/cloudevents+json; charset=utf-8',
-      'user-agent': `entrepot/${HUB_VERSION}`,
-      ...signatureHeaders(activeSecrets(options, Date.now()), id, new Date(), body),
-    };
-    return this.outbound.request(options.url, { method: 'POST', headers, body, timeoutMs, signal });
+  #post(url: string, headers: Headers, body: string, timeoutMs: number, signal: AbortSignal): Promise<OutboundResponse> {
+    return this.outbound.request(url, { method: 'POST', headers, body, timeoutMs, signal });
   }
+}
+
+function headersOf(options: WebhookOptions, id: string, body: string): Headers {
+  return {
+    ...options.headers,
+    'content-type': 'application/cloudevents+json; charset=utf-8',
+    'user-agent': `entrepot/${HUB_VERSION}`,
+    ...signatureHeaders(activeSecrets(options, Date.now()), id, new Date(), body),
+  };
+}
+
+/** The first line of a request and its headers; those that the rule adds are secrets. */
+function headOf({ url, headers: secret = {} }: WebhookOptions, headers: Headers): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${name in secret ? '(hidden)' : value}`);
+  return [`POST ${url}`, ...lines].join('\n');
 }
 
 /**
@@ -84,10 +102,10 @@ function activeSecrets({ secret, previousSecret, previousSecretUntil }: WebhookO
   return previousSecret && now < (previousSecretUntil ?? 0) ? [secret, previousSecret] : [secret];
 }
 
-function toDeliveryFailure(error: unknown): never {
+function failDelivery(error: unknown, request: string): never {
   if (!(error instanceof HubError)) throw error;
   const Failure = error.code === 'invalid-request' ? PermanentFailure : DeliveryFailure;
-  throw new Failure(error.message, { cause: error });
+  throw new Failure(error.message, { cause: error, request });
 }
 
 function reasonOf(body: string): string {

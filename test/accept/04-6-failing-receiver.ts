@@ -33,6 +33,9 @@ const script: AcceptScript = {
       await page.getByRole('link', { name: 'upload.completed' }).first().click({ timeout: 5_000 });
       for (const number of [1, 2, 3, 4]) await page.getByText(`Try ${number}`, { exact: false }).first().waitFor({ timeout: 8_000 });
       await page.getByText('Failed', { exact: true }).first().waitFor({ timeout: 5_000 });
+      const { id } = receiver.received[0]!;
+      assert.equal(await page.getByText(`POST ${receiver.url}`).count(), 4);
+      assert.equal(await page.getByText(`webhook-id: ${id}`).count(), 4);
     });
     await report.check('redelivered after it was mended, it ends green', async () => {
       mended = true;
@@ -57,6 +60,22 @@ const script: AcceptScript = {
       await dialog.getByRole('button', { name: 'Replay' }).click();
       await until('the replay', () => receiver.received.length > before, 10_000);
       assert.equal(new Set(receiver.received.map(({ id }) => id)).size, 1);
+    });
+    await report.check('all that failed within the last hour is sent again at once', async () => {
+      mended = false;
+      const client = await RawSftp.connect({ port: hub.port, user: 'alice', password: PASSWORD });
+      await client.put('/second.csv', Buffer.from('a;b\n'));
+      client.end();
+      await page.goto(`${base}/admin/deliveries?range=hour`);
+      const button = page.getByRole('button', { name: 'Redeliver 1 failed' });
+      await button.waitFor({ timeout: 15_000 });
+      const before = receiver.received.length;
+      mended = true;
+      await button.click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Redeliver' }).click();
+      await until('the delivery', () => receiver.received.length > before, 10_000);
+      await button.waitFor({ state: 'detached', timeout: 5_000 });
+      assert.equal(new Set(receiver.received.map(({ id }) => id)).size, 2);
     });
     await report.check('no page complained', () => assert.deepEqual(browsed!.offences, [], base));
     await browsed.stop();

@@ -83,6 +83,10 @@ test('shows a failing receiver try by try; it is sent again, and a range of even
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
   const tried = await ada.post('/webhooks/test', { url });
   t.like(tried.body, { ok: false, answer: 'answer' });
+  t.regex(
+    String(tried.body.request),
+    /^POST http:\/\/127.0.0.1:\d+\/hook\ncontent-type: .*\nwebhook-signature: v1,\S+\n\n\{"specversion"/s,
+  );
   const added = await ada.post('/webhooks', { url, events: ['upload.completed'] });
   t.is(added.status, 201);
   t.regex(String(added.body.secret), /^whsec_/);
@@ -101,7 +105,12 @@ test('shows a failing receiver try by try; it is sent again, and a range of even
   status = 200;
   t.is((await ada.post(`/deliveries/${dead.data.id}/redeliver`)).status, 200);
   await next('delivery', data => String(data.state) === 'succeeded');
-  t.is((await ada.get(`/deliveries/${dead.data.id}`)).body.tries![2]!.summary as unknown, 'HTTP 200');
+  const tries = (await ada.get(`/deliveries/${dead.data.id}`)).body.tries as unknown as { summary: string; request: string }[];
+  t.is(tries[2]!.summary, 'HTTP 200');
+  for (const { request } of tries) {
+    t.true(request.startsWith(`POST ${url}\n`));
+    t.true(request.includes(`webhook-id: ${event.id}\n`));
+  }
   t.like((await ada.post('/events/replay', { since: 0, type: 'upload.*', dryRun: true })).body, { events: 1, deliveries: 1 });
   t.like((await ada.post('/events/replay', { since: 0, type: 'upload.*' })).body, { events: 1, deliveries: 1 });
   await next('delivery', data => String(data.state) === 'succeeded');

@@ -46,6 +46,7 @@ const attemptSchema = z
     succeeded: z.boolean(),
     summary: z.string(),
     answer: z.string().nullable(),
+    request: z.string().nullable().describe('What was asked, without the event and without secrets; null where nothing is known of it'),
   })
   .meta({ id: 'Attempt' });
 
@@ -254,5 +255,5 @@ export function deliveryView(delivery: DeliveryRecord): z.input<typeof deliveryS
 }
 
 function attemptView(attempt: AttemptRecord): z.input<typeof attemptSchema> {
-  return { ...attempt, answer: attempt.answer ?? null };
+  return { ...attempt, answer: attempt.answer ?? null, request: attempt.request ?? null };
 }

@@ -714,6 +714,8 @@ export interface Attempt {
   succeeded: boolean;
   summary: string;
   answer: string | null;
+  /** What was asked, without the event and without secrets; null where nothing is known of it */
+  request: string | null;
 }
 
 export interface HubSessions {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
 import { Webhook } from 'standardwebhooks';
-import { DeliveryFailure, type GuardedAction, HUB_VERSION, PermanentFailure } from '#core/api.js';
+import { DeliveryFailure, type GuardedAction, HUB_VERSION, PermanentFailure, type Receipt } from '#core/api.js';
 import { newWebhookSecret } from '#core/ids.js';
 import webhook from '#extensions/webhook/index.js';
 import { webhookOptions } from '#extensions/webhook/options.js';
@@ -41,8 +41,16 @@ test('sends the event as CloudEvents JSON with a signature that the reference pa
   const options = optionsFor(receiver.url, { headers: { Authorization: 'Bearer x' } });
   for (const path of ['/in/report.csv', '/in/grüße 📦\n"\u202e.csv']) {
     const delivery = uploadDelivery(path);
-    t.deepEqual(await action().run(options, delivery, never), { summary: 'HTTP 202', answer: 'thanks' });
+    const receipt = (await action().run(options, delivery, never)) as Receipt;
     const sent = receiver.received.at(-1)!;
+    t.like(receipt, { summary: 'HTTP 202', answer: 'thanks' });
+    t.deepEqual(receipt.request?.split('\n'), [
+      `POST ${options.url}`,
+      'Authorization: (hidden)',
+      'content-type: application/cloudevents+json; charset=utf-8',
+      `user-agent: entrepot/${HUB_VERSION}`,
+      ...['webhook-id', 'webhook-timestamp', 'webhook-signature'].map(name => `${name}: ${String(sent.headers[name])}`),
+    ]);
     t.is(sent.method, 'POST');
     t.is(sent.headers['content-type'], 'application/cloudevents+json; charset=utf-8');
     t.is(sent.headers['user-agent'], `entrepot/${HUB_VERSION}`);

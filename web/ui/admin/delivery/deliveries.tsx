@@ -3,6 +3,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { Button, type Column, DataTable, Empty, Page, useFeedback, When } from '../../components/index.js';
 import { type ListState, useListState } from '../../lib/list-state.js';
 import { DELIVERY_STATES, type Delivery, type Webhook } from '../../lib/model.js';
+import { sinceOf } from '../../lib/ranges.js';
 import { request, segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
@@ -15,7 +16,7 @@ export function DeliveriesPage() {
   const { t } = useSpeech();
   return (
     <Page title={t('nav.deliveries')} lead={t('deliveries.lead')}>
-      <DeliveryTable list={useListState('-createdAt', ['state', 'webhook', 'event', 'target'])} />
+      <DeliveryTable list={useListState('-createdAt', ['state', 'webhook', 'event', 'target', 'range'])} />
     </Page>
   );
 }
@@ -25,9 +26,11 @@ export function DeliveryTable({ list, webhook }: { readonly list: ListState; rea
   const { t } = useSpeech();
   const may = useMay();
   const webhooks = useList<Webhook>('/webhooks');
-  const { sort: _sort, search: _search, ...wanted } = list.query;
-  const query = useList<Delivery>('/deliveries', undefined, { ...wanted, ...(webhook !== undefined && { webhook }) });
-  const dead = useList<Delivery>('/deliveries', undefined, { limit: 1, state: 'dead', ...(webhook !== undefined && { webhook }) });
+  const { sort: _sort, search: _search, range, ...narrowed } = list.query;
+  const since = sinceOf(range);
+  const own = { since, ...(webhook !== undefined && { webhook }) };
+  const query = useList<Delivery>('/deliveries', undefined, { ...narrowed, ...own });
+  const dead = useList<Delivery>('/deliveries', undefined, { limit: 1, state: 'dead', ...own });
   return (
     <DataTable
       label={t('nav.deliveries')}
@@ -42,8 +45,13 @@ export function DeliveryTable({ list, webhook }: { readonly list: ListState; rea
           label: t('common.status'),
           options: DELIVERY_STATES.map(value => ({ value, label: t(`delivery.state.${value}`) })),
         },
+        {
+          name: 'range',
+          label: t('events.range'),
+          options: (['hour', 'day', 'week'] as const).map(value => ({ value, label: t(`events.range.${value}`) })),
+        },
       ]}
-      toolbar={may('operator') && <RedeliverFailed count={dead.data?.total ?? 0} {...(webhook !== undefined && { webhook })} />}
+      toolbar={may('operator') && <RedeliverFailed count={dead.data?.total ?? 0} of={own} />}
       empty={
         <Empty icon={<IconTruckDelivery size={22} />} title={t('deliveries.empty')}>
           {t('deliveries.empty.text')}
@@ -79,13 +87,20 @@ function columns(t: Translate, webhooks: readonly Webhook[], withTarget: boolean
   ];
 }
 
-function RedeliverFailed({ count, webhook }: { readonly count: number; readonly webhook?: string }) {
+/** Sends again what failed: of all webhooks or one, since ever or since a time. */
+function RedeliverFailed({
+  count,
+  of,
+}: {
+  readonly count: number;
+  readonly of: { readonly webhook?: string; readonly since: number | undefined };
+}) {
   const { t } = useSpeech();
   const queries = useQueryClient();
   const { confirm, done } = useFeedback();
   if (count === 0) return null;
   const again = async () => {
-    const body = { state: 'dead', ...(webhook !== undefined && { webhook }) };
+    const body = { state: 'dead', ...of };
     const { data } = await request<{ deliveries: number }>('POST', '/deliveries/redeliver', { body });
     done(t('deliveries.redelivered', { count: data.deliveries }));
     await queries.invalidateQueries({ queryKey: ['/deliveries'] });

@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, useParams } from 'wouter';
+import type { EventDetails } from '../../api-types.js';
 import { Anchor, Button, CodeBlock, Copyable, Facts, Loaded, Page, Section, Status, useFeedback, When } from '../../components/index.js';
 import type { Attempt, Delivery, Webhook } from '../../lib/model.js';
 import { request, segment } from '../../lib/request.js';
@@ -57,16 +58,31 @@ export function DeliveryPage() {
                         <span className="number">{format.duration(attempt.durationMs)}</span>
                       </span>
                     </div>
+                    {attempt.request && <CodeBlock code={attempt.request} label={t('delivery.request')} wrap maxHeight="short" />}
                     {attempt.answer && <CodeBlock code={attempt.answer} label={t('delivery.answer')} wrap maxHeight="short" />}
                   </li>
                 ))}
               </ol>
               {(whole.tries ?? []).length === 0 && <p className={classes.none}>{t('delivery.tries.none')}</p>}
             </Section>
+            <Body event={whole.eventId} />
           </>
         )}
       </Loaded>
     </Page>
+  );
+}
+
+/** What every try sends. */
+function Body({ event }: { readonly event: string }) {
+  const { t } = useSpeech();
+  const query = useThing<EventDetails>(`/events/${segment(event)}`);
+  return (
+    <Section title={t('events.data')} lead={t('delivery.body.lead')}>
+      <Loaded query={query}>
+        {({ event: sent }) => <CodeBlock code={JSON.stringify(sent, undefined, 2)} label="application/json" maxHeight="short" />}
+      </Loaded>
+    </Section>
   );
 }
 

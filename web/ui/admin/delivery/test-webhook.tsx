@@ -45,7 +45,7 @@ export function TestWebhook({ path, body, disabled }: { readonly path: string; r
               {outcome.summary}
               {outcome.durationMs !== undefined && <span className="number"> · {format.duration(outcome.durationMs)}</span>}
             </Status>
-            {outcome.request && <CodeBlock code={outcome.request} label={t('webhooks.test.request')} wrap maxHeight="short" />}
+            {outcome.request && <CodeBlock code={outcome.request} label={t('delivery.request')} wrap maxHeight="short" />}
             {outcome.answer && <CodeBlock code={outcome.answer} label={t('delivery.answer')} wrap maxHeight="short" />}
           </Stack>
         )}

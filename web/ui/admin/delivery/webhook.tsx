@@ -2,7 +2,7 @@ import { IconDots } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useLocation, useParams } from 'wouter';
-import { ActionIcon, Copyable, Facts, Loaded, Menu, Note, Page, Section, Tags, useFeedback } from '../../components/index.js';
+import { ActionIcon, Copyable, Facts, Loaded, Menu, Note, Page, Section, Tags, useFeedback, When } from '../../components/index.js';
 import { useListState } from '../../lib/list-state.js';
 import type { Webhook } from '../../lib/model.js';
 import { request, segment } from '../../lib/request.js';
@@ -22,7 +22,7 @@ export function WebhookPage() {
   const id = decodeURIComponent(raw);
   const query = useThing<Webhook>(`/webhooks/${segment(id)}`);
   const [secret, setSecret] = useState<string>();
-  const list = useListState('-createdAt', ['state']);
+  const list = useListState('-createdAt', ['state', 'range']);
   return (
     <Page
       title={query.data ? hostOf(query.data.url) : t('nav.webhooks')}
@@ -44,6 +44,10 @@ export function WebhookPage() {
                   [t('webhooks.url'), <Copyable key="url" value={webhook.url} />],
                   [t('webhooks.events'), <Tags key="events" values={webhook.events} />],
                   webhook.paths.length > 0 && [t('webhooks.paths'), <Tags key="paths" values={webhook.paths} />],
+                  (webhook.previousSecretUntil ?? 0) > Date.now() && [
+                    t('webhooks.previousSecret'),
+                    <When key="previous" time={webhook.previousSecretUntil ?? null} />,
+                  ],
                   webhook.users.length > 0 && [t('webhooks.users'), <Tags key="users" values={webhook.users} />],
                 ]}
               />

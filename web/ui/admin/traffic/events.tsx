@@ -4,13 +4,12 @@ import { type Column, DataTable, Empty, type Filter, Page, Path, Status, Tag, ty
 import { useListState } from '../../lib/list-state.js';
 import type { HubEvent } from '../../lib/live.js';
 import { EVENT_TYPES } from '../../lib/model.js';
+import { sinceOf } from '../../lib/ranges.js';
 import { segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
 import { ExportMenu } from './export-menu.js';
 import { ReplayRange } from './replay-range.js';
-
-const RANGES = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000 } as const;
 
 /** Everything that happened, newest first; new events appear by themselves. */
 export function EventsPage() {
@@ -65,9 +64,7 @@ function EventList({
   const { t } = useSpeech();
   const list = useListState('-time', ['type', 'user', 'path', 'range']);
   const { sort: _sort, limit, offset, range, ...wanted } = list.query as Record<string, string | number>;
-  const span = RANGES[range as keyof typeof RANGES];
-  // To the minute, so that the same list is asked for by the same address.
-  const since = span === undefined ? undefined : Math.floor((Date.now() - span) / 60_000) * 60_000;
+  const since = sinceOf(range);
   const { range: _range, ...narrowed } = list.filters;
   const filter = { ...wanted, since, ...(type !== undefined && { type }) };
   const query = useList<HubEvent>('/events', undefined, { ...filter, limit, offset });
