@@ -24,6 +24,7 @@ import { addSessionCommands } from './sessions.js';
 import { addStartCommand } from './start.js';
 import { addStatusCommand } from './status.js';
 import { addStorageCommands } from './storages.js';
+import { addTargetCommands } from './targets.js';
 import { addUserCommands } from './users.js';
 import { addWebhookCommands } from './webhooks.js';
 
@@ -36,6 +37,7 @@ const COMMANDS: readonly AddCommands[] = [
   addAdminCommands,
   addStorageCommands,
   addWebhookCommands,
+  addTargetCommands,
   addEventCommands,
   addDeliveryCommands,
   addSessionCommands,

@@ -19,6 +19,17 @@ export interface Target {
   readonly id: string;
 }
 
+/** A target as administrators see it. */
+export interface TargetInfo extends Target {
+  /** The type of its action, or 'handler'. */
+  readonly kind: string;
+  readonly name: string;
+  /** The id of its rule, where that is one of the database. */
+  readonly rule: string | undefined;
+  readonly enabled: boolean;
+  readonly events: readonly string[];
+}
+
 /** What an extension does with an event. */
 export type Handler<T extends EventType = EventType> = (event: HubEvent<T>, delivery: Delivery<T>, signal: AbortSignal) => Promise<void>;
 
@@ -90,6 +101,23 @@ export class RuleTable {
   /** What stands behind a target, also when its rule is disabled; undefined when it is gone. */
   find(target: string): TargetDefinition | undefined {
     return this.#definitions.get(target);
+  }
+
+  /** Everyone who wants events: handlers first, then the actions of rules, of disabled ones too. */
+  targets(): readonly TargetInfo[] {
+    const handlers = this.#handlers.map(({ target: { id }, types }) => {
+      return { id, kind: 'handler', name: id.slice('handler/'.length), rule: undefined, enabled: true, events: types };
+    });
+    const wanting = this.#all().filter(({ rule }) => rule.events.length > 0);
+    const actions = wanting.flatMap(({ source, rule, targets }) =>
+      targets.map(({ id }, position): TargetInfo => {
+        const { type, options } = rule.actions[position]!;
+        const name = typeof options.url === 'string' ? options.url : rule.name;
+        const { enabled, events } = rule;
+        return { id, kind: type, name, rule: source === DATABASE_RULES ? rule.id : undefined, enabled, events };
+      }),
+    );
+    return [...handlers, ...actions];
   }
 
   /** What a target is, for figures: the type of its action such as 'webhook', 'handler', or 'gone'. */

@@ -14,6 +14,7 @@ import { checkInput, type Operation } from './operation.js';
 import { replayOperations } from './replay.js';
 import type { OperationServices } from './services.js';
 import { storageOperations } from './storages.js';
+import { targetOperations } from './targets.js';
 import { userOperations } from './users.js';
 import { webhookOperations } from './webhooks.js';
 
@@ -23,6 +24,7 @@ export const OPERATIONS = {
   ...adminOperations,
   ...storageOperations,
   ...webhookOperations,
+  ...targetOperations,
   ...eventOperations,
   ...deliveryOperations,
   ...replayOperations,

@@ -13,6 +13,7 @@ import { secondFactorRoutes } from './second-factor.js';
 import { securityRoutes } from './security.js';
 import { sessionRoutes } from './session.js';
 import { storageRoutes } from './storages.js';
+import { targetRoutes } from './targets.js';
 import { userRoutes } from './users.js';
 import { webhookRoutes } from './webhooks.js';
 
@@ -27,6 +28,7 @@ export const API_ROUTES: readonly Route[] = [
   ...apiKeyRoutes,
   ...storageRoutes,
   ...webhookRoutes,
+  ...targetRoutes,
   ...exportRoutes,
   ...eventRoutes,
   ...securityRoutes,

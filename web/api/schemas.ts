@@ -65,5 +65,10 @@ export const adminSchema = z
   })
   .meta({ id: 'Admin' });
 
+/** How many deliveries are in each state. */
+export const deliveryCountsSchema = z
+  .object({ waiting: z.int(), running: z.int(), succeeded: z.int(), dead: z.int(), dismissed: z.int() })
+  .meta({ id: 'DeliveryCounts' });
+
 /** What a change by an admin may tell him. */
 export const warning = z.string().optional().describe('What keeps it from working now');

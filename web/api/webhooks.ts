@@ -3,7 +3,7 @@ import { OPERATIONS } from '#core/operations/index.js';
 import type { WebhookView } from '#core/operations/webhooks.js';
 import { Answer, defineRoute, type Route } from '../http/route.js';
 import type { WebServices } from '../services.js';
-import { time, warning } from './schemas.js';
+import { deliveryCountsSchema, time, warning } from './schemas.js';
 
 const webhookSchema = z
   .object({
@@ -16,9 +16,7 @@ const webhookSchema = z
     enabled: z.boolean(),
     createdAt: time,
     previousSecretUntil: time.optional().describe('Until when an earlier secret signs along'),
-    deliveries: z
-      .object({ waiting: z.int(), running: z.int(), succeeded: z.int(), dead: z.int(), dismissed: z.int() })
-      .meta({ id: 'DeliveryCounts' }),
+    deliveries: deliveryCountsSchema,
     lastDelivery: z.object({ id: z.string(), state: z.string(), at: time, lastError: z.string().optional() }).optional(),
     version: z.int(),
   })

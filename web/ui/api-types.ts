@@ -592,6 +592,24 @@ export interface WebhookSecret {
   previousSecretUntil: number;
 }
 
+export interface Targets {
+  items: Target[];
+  total: number;
+}
+
+export interface Target {
+  /** The target of its deliveries */
+  id: string;
+  /** 'webhook', 'script' for a hook, 'handler' for one of an extension, or another type of action */
+  kind: string;
+  name: string;
+  /** The id of the webhook, where it is one */
+  rule?: string;
+  enabled: boolean;
+  events: string[];
+  deliveries: DeliveryCounts;
+}
+
 export interface EventTypes {
   items: string[];
 }
@@ -1439,6 +1457,13 @@ export interface Operations {
     body: undefined;
     response: WebhookSecret;
   };
+  /** List whom events are delivered to: webhooks, hooks and handlers of extensions, with what became of their deliveries. */
+  'targets.list': {
+    params: undefined;
+    query: undefined;
+    body: undefined;
+    response: Targets;
+  };
   /** Download events, the oldest first, as CSV or as JSON lines. */
   'events.export': {
     params: undefined;
@@ -1748,6 +1773,7 @@ export const OPERATIONS = {
   'webhooks.remove': ['DELETE', '/webhooks/{id}'],
   'webhooks.test': ['POST', '/webhooks/{id}/test'],
   'webhooks.rotate-secret': ['POST', '/webhooks/{id}/secret'],
+  'targets.list': ['GET', '/targets'],
   'events.export': ['GET', '/events/export'],
   'events.types': ['GET', '/event-types'],
   'events.list': ['GET', '/events'],

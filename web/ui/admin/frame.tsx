@@ -1,5 +1,6 @@
 import {
   IconActivity,
+  IconApi,
   IconDatabase,
   IconFileCode,
   IconFolder,
@@ -11,6 +12,7 @@ import {
   IconSettings,
   IconShieldX,
   IconStethoscope,
+  IconTargetArrow,
   IconTimeline,
   IconTruckDelivery,
   IconUserCircle,
@@ -68,6 +70,7 @@ function useNavigation(): readonly NavigationGroup[] {
     {
       label: t('nav.group.delivery'),
       entries: [
+        { href: '/targets', label: t('targets.title'), icon: <IconTargetArrow /> },
         { href: '/webhooks', label: t('nav.webhooks'), icon: <IconWebhook /> },
         { href: '/hooks', label: t('hooks.title'), icon: <IconFileCode /> },
         { href: '/deliveries', label: t('nav.deliveries'), icon: <IconTruckDelivery />, count: dead.data?.total },
@@ -88,6 +91,7 @@ function useNavigation(): readonly NavigationGroup[] {
         { href: '/storages', label: t('nav.storages'), icon: <IconDatabase /> },
         { href: '/bans', label: t('nav.bans'), icon: <IconShieldX /> },
         { href: '/audit', label: t('nav.audit'), icon: <IconHistory /> },
+        { href: '/api', label: t('api.title'), icon: <IconApi /> },
         ...(may('admin') ? [{ href: '/doctor', label: t('doctor.title'), icon: <IconStethoscope /> }] : []),
         { href: '/settings', label: t('nav.settings'), icon: <IconSettings /> },
       ],

@@ -1,5 +1,6 @@
 import { Route, Switch } from 'wouter';
 import { MissingPage } from '../components/missing.js';
+import { ApiPage } from './api/page.js';
 import { ApiKeysPage } from './api-keys.js';
 import { DeliveriesPage } from './delivery/deliveries.js';
 import { DeliveryPage } from './delivery/delivery.js';
@@ -7,6 +8,7 @@ import { EditWebhookPage } from './delivery/edit-webhook.js';
 import { ExtensionsPage } from './delivery/extensions.js';
 import { HooksPage } from './delivery/hooks.js';
 import { NewWebhookPage } from './delivery/new-webhook.js';
+import { TargetsPage } from './delivery/targets.js';
 import { WebhookPage } from './delivery/webhook.js';
 import { WebhooksPage } from './delivery/webhooks.js';
 import { HomePage } from './home.js';
@@ -40,6 +42,7 @@ export function AdminPages() {
       <Route path="/webhooks/new" component={NewWebhookPage} />
       <Route path="/webhooks/:id" component={WebhookPage} />
       <Route path="/webhooks/:id/edit" component={EditWebhookPage} />
+      <Route path="/targets" component={TargetsPage} />
       <Route path="/deliveries" component={DeliveriesPage} />
       <Route path="/deliveries/:id" component={DeliveryPage} />
       <Route path="/storages" component={StoragesPage} />
@@ -50,6 +53,7 @@ export function AdminPages() {
       <Route path="/audit" component={AuditPage} />
       <Route path="/hooks" component={HooksPage} />
       <Route path="/admins" component={AdminsPage} />
+      <Route path="/api" component={ApiPage} />
       <Route path="/api-keys" component={ApiKeysPage} />
       <Route path="/settings" component={SystemPage} />
       <Route path="/profile" component={ProfilePage} />

@@ -76,7 +76,7 @@ export class Formats {
     const minutes = Math.floor(ms / 60_000);
     if (minutes < 60) return `${minutes} min ${Math.round((ms % 60_000) / 1000)} s`;
     const hours = Math.floor(minutes / 60);
-    return hours < 48 ? `${hours} h ${minutes % 60} min` : `${this.number(Math.floor(hours / 24))} d`;
+    return hours < 48 ? `${hours} h${minutes % 60 === 0 ? '' : ` ${minutes % 60} min`}` : `${this.number(Math.floor(hours / 24))} d`;
   }
 }
 

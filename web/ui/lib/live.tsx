@@ -18,12 +18,12 @@ type Listener = (message: LiveMessage) => void;
 /** Which lists may look otherwise after a message of a topic. */
 const TOUCHED: Readonly<Record<string, readonly string[]>> = {
   event: ['/events'],
-  delivery: ['/deliveries', '/webhooks', '/events'],
+  delivery: ['/deliveries', '/webhooks', '/targets', '/events', '/extensions'],
   // What was moved takes room on the disk.
   traffic: ['/status'],
 };
 /** What may have changed unheard before the stream was there, or while it was broken. */
-const UNHEARD = ['/events', '/deliveries', '/webhooks', '/status', '/users', '/bans', '/certificates'];
+const UNHEARD = ['/events', '/deliveries', '/webhooks', '/targets', '/extensions', '/status', '/users', '/bans', '/certificates'];
 const SETTLE_MS = 400;
 
 interface Live {

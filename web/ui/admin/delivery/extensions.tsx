@@ -47,7 +47,9 @@ function Health({ row: { name, health } }: { readonly row: Row }) {
       <Status tone="bad">{t('extensions.failing')}</Status>
       {health.failures.map(({ part, at, message }) => (
         <p key={part}>
-          <code>{part}</code> <span dir="auto">{message}</span> · <When time={at} />
+          <code>{part}</code> · <When time={at} />
+          <br />
+          <span dir="auto">{message}</span>
         </p>
       ))}
       {health.deadDeliveries > 0 && (

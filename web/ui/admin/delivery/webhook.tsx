@@ -11,8 +11,8 @@ import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
 import { DeliveryTable } from './deliveries.js';
 import { hostOf } from './target.js';
+import { TargetStatus } from './target-status.js';
 import { TestWebhook } from './test-webhook.js';
-import { WebhookStatus } from './webhooks.js';
 
 /** One webhook: what it hears of, a test, and its deliveries. */
 export function WebhookPage() {
@@ -27,7 +27,7 @@ export function WebhookPage() {
     <Page
       title={query.data ? hostOf(query.data.url) : t('nav.webhooks')}
       back={{ href: '/webhooks', label: t('nav.webhooks') }}
-      mark={query.data && <WebhookStatus webhook={query.data} />}
+      mark={query.data && <TargetStatus target={query.data} />}
       actions={query.data && may('admin') && <WebhookMenu webhook={query.data} rotated={setSecret} />}
     >
       <Loaded query={query}>

@@ -1,12 +1,13 @@
 import { IconPlus, IconWebhook } from '@tabler/icons-react';
 import { Link } from 'wouter';
-import { Button, type Column, DataTable, Empty, Page, Status, Tags } from '../../components/index.js';
+import { Button, type Column, DataTable, Empty, Page, Tags } from '../../components/index.js';
 import type { Webhook } from '../../lib/model.js';
 import { segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
 import { hostOf } from './target.js';
+import { rateOf, TargetStatus } from './target-status.js';
 
 /** Who is told of what: every webhook with how well it is doing. */
 export function WebhooksPage() {
@@ -39,7 +40,7 @@ export function WebhooksPage() {
 function columns(t: Translate, number: (value: number) => string): readonly Column<Webhook>[] {
   return [
     { key: 'url', header: t('webhooks.url'), render: webhook => hostOf(webhook.url) },
-    { key: 'state', header: t('common.status'), render: webhook => <WebhookStatus webhook={webhook} />, width: '11rem' },
+    { key: 'state', header: t('common.status'), render: webhook => <TargetStatus target={webhook} />, width: '11rem' },
     { key: 'events', header: t('webhooks.events'), render: webhook => <Tags values={webhook.events} /> },
     {
       key: 'succeeded',
@@ -64,20 +65,4 @@ function columns(t: Translate, number: (value: number) => string): readonly Colu
       width: '7rem',
     },
   ];
-}
-
-/** How many of those that are done arrived. */
-function rateOf({ deliveries: { succeeded, dead } }: Webhook, number: (value: number) => string): string {
-  return succeeded + dead === 0 ? '–' : `${number(Math.floor((100 * succeeded) / (succeeded + dead)))} %`;
-}
-
-/** Whether a webhook works, in a word. */
-export function WebhookStatus({ webhook }: { readonly webhook: Webhook }) {
-  const { t } = useSpeech();
-  const { succeeded = 0, waiting = 0, dead = 0 } = webhook.deliveries ?? {};
-  if (!webhook.enabled) return <Status tone="idle">{t('common.disabled')}</Status>;
-  if (dead > 0) return <Status tone="bad">{t('webhooks.failing')}</Status>;
-  if (waiting > 0) return <Status tone="warn">{t('webhooks.retrying')}</Status>;
-  if (succeeded > 0) return <Status tone="ok">{t('webhooks.working')}</Status>;
-  return <Status tone="info">{t('webhooks.unused')}</Status>;
 }

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { BackupMade, Backups } from '../../api-types.js';
-import { Button, Bytes, Facts, Group, Lines, Loaded, Section, useFeedback, When } from '../../components/index.js';
+import { Button, Bytes, Facts, Lines, Loaded, Section, useFeedback, When } from '../../components/index.js';
 import { useLiveEvents } from '../../lib/live.js';
 import { request } from '../../lib/request.js';
 import { useThing } from '../../lib/resources.js';
@@ -19,7 +19,7 @@ export function BackupsSection() {
     if (type === 'backup.completed') void queries.invalidateQueries({ queryKey: ['/backups'] });
   });
   return (
-    <Section title={t('backups.title')} lead={t('backups.lead')}>
+    <Section title={t('backups.title')} lead={t('backups.lead')} actions={may('owner') && <BackUpNow />}>
       <Loaded query={query} lines={4}>
         {({ items, settings: { directory, everyMs, at, keep }, lastAt, nextAt }) => (
           <>
@@ -37,28 +37,25 @@ export function BackupsSection() {
                 nextAt !== undefined && [t('backups.next'), <When key="next" time={nextAt} />],
               ]}
             />
-            {may('owner') && (
-              <Group my="md">
-                <BackUpNow />
-              </Group>
-            )}
             {items.length === 0 ? (
-              <p className={classes.none}>{t('backups.none')}</p>
+              <p className={classes.files}>{t('backups.none')}</p>
             ) : (
-              <Lines>
-                {items.map(({ file, bytes, modifiedAt }) => (
-                  <li key={file}>
-                    <div>
-                      <code className={classes.file}>{file}</code>
-                      <br />
-                      <span className={classes.soft}>
-                        <When time={modifiedAt} />
-                      </span>
-                    </div>
-                    <Bytes value={bytes} />
-                  </li>
-                ))}
-              </Lines>
+              <div className={classes.files}>
+                <Lines>
+                  {items.map(({ file, bytes, modifiedAt }) => (
+                    <li key={file}>
+                      <div>
+                        <code className={classes.file}>{file}</code>
+                        <br />
+                        <span className={classes.soft}>
+                          <When time={modifiedAt} />
+                        </span>
+                      </div>
+                      <Bytes value={bytes} />
+                    </li>
+                  ))}
+                </Lines>
+              </div>
             )}
           </>
         )}

@@ -89,6 +89,14 @@ export const delivery: Readonly<Record<keyof typeof english, Text>> = {
   'hooks.runs': 'Läufe',
   'hooks.runs.show': 'Läufe zeigen',
 
+  'targets.empty': 'Niemand erfährt etwas',
+  'targets.empty.text': 'Fügen Sie einen Webhook hinzu, oder legen Sie ein Skript in den Hooks-Ordner.',
+  'targets.kind.handler': 'Erweiterung',
+  'targets.kind.script': 'Hook',
+  'targets.kind.webhook': 'Webhook',
+  'targets.lead': 'Alle, die von Ereignissen erfahren: Webhooks, Hooks und Erweiterungen, und wie viele ihrer Zustellungen ankommen.',
+  'targets.title': 'Ziele',
+
   'webhooks.add': 'Webhook hinzufügen',
   'webhooks.add.lead': 'Der Hub sendet jedes Ereignis als signiertes JSON an Ihre Adresse.',
   'webhooks.added': 'Der Webhook ist da',

@@ -34,6 +34,17 @@ export const system: Readonly<Record<keyof typeof english, Text>> = {
   'admins.role.owner': 'Alles, auch Administratoren und Einstellungen.',
   'admins.role.viewer': 'Sieht alles außer Geheimnissen und Administratoren.',
 
+  'api.access': 'für',
+  'api.answer': 'Antwort {code}',
+  'api.answer.none': 'Ohne Inhalt.',
+  'api.body': 'Inhalt',
+  'api.example': 'Von einem Programm',
+  'api.lead': 'Alles, was diese Seiten tun, für Programme. Wer fragt, sagt ein Schlüssel oder die Sitzung eines Browsers.',
+  'api.parameters': 'Parameter',
+  'api.required': 'nötig',
+  'api.search': 'Eine Operation finden',
+  'api.title': 'HTTP-API',
+
   'apiKeys.add': 'Schlüssel erzeugen',
   'apiKeys.empty': 'Noch keine Schlüssel',
   'apiKeys.empty.text': 'Mit einem Schlüssel darf ein Programm, was Sie dürfen, ohne Ihr Passwort.',

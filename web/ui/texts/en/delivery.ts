@@ -87,6 +87,14 @@ export const delivery = {
   'hooks.runs': 'Runs',
   'hooks.runs.show': 'Show runs',
 
+  'targets.empty': 'Nobody is told of anything',
+  'targets.empty.text': 'Add a webhook, or drop a script into the hooks folder.',
+  'targets.kind.handler': 'Extension',
+  'targets.kind.script': 'Hook',
+  'targets.kind.webhook': 'Webhook',
+  'targets.lead': 'Everybody who is told of events: webhooks, hooks and extensions, with how many of their deliveries arrive.',
+  'targets.title': 'Targets',
+
   'webhooks.add': 'Add webhook',
   'webhooks.add.lead': 'The hub sends each event as signed JSON to an address of yours.',
   'webhooks.added': 'The webhook is there',

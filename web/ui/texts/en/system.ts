@@ -33,6 +33,17 @@ export const system = {
   'admins.role.owner': 'Everything, administrators and settings included.',
   'admins.role.viewer': 'Sees everything but secrets and administrators.',
 
+  'api.access': 'for',
+  'api.answer': 'Answer {code}',
+  'api.answer.none': 'Without a body.',
+  'api.body': 'Body',
+  'api.example': 'By a program',
+  'api.lead': 'All that these pages do, for programs. A key, or a session of a browser, says who asks.',
+  'api.parameters': 'Parameters',
+  'api.required': 'required',
+  'api.search': 'Find an operation',
+  'api.title': 'HTTP API',
+
   'apiKeys.add': 'Make a key',
   'apiKeys.empty': 'No keys yet',
   'apiKeys.empty.text': 'A key lets a program do what you may do, without your password.',
