@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import makeKnex, { type Knex } from 'knex';
 import { HubError } from '../errors.js';
 import { databaseError } from './errors.js';
-import type { Answer, Binding, Call, QueryResult, Request, SqliteOptions } from './sqlite-messages.js';
+import type { Answer, Binding, Call, QueryResult, Request, SqliteOptions, WireError } from './sqlite-messages.js';
 import type { Statement, StatementResult } from './statement.js';
 
 interface Outstanding {
@@ -44,6 +44,11 @@ export class SqliteThread {
     const thread = new SqliteThread(options);
     await thread.#expect(0);
     return thread;
+  }
+
+  /** Whether nothing waits for an answer: then what is done elsewhere now overtakes nothing. */
+  get isIdle(): boolean {
+    return this.#outstanding.size === 0 && !this.#death;
   }
 
   /** Runs one statement. Throws SQLite's error, or 'unavailable' when the database is busy, full or gone. */
@@ -89,7 +94,7 @@ export class SqliteThread {
   #gather(statements: readonly Statement[], quiet: boolean): Promise<Answer['result']> {
     const id = ++this.#lastId;
     // While the thread is at work, what comes in this turn shares a message; where it waits, each moment counts.
-    const isIdle = this.#outstanding.size === 0;
+    const { isIdle } = this;
     const answer = this.#expect(id);
     if (this.#gathered.push({ id, statements, quiet }) > 1) return answer;
     if (isIdle) process.nextTick(() => this.#sendGathered());
@@ -132,7 +137,7 @@ export class SqliteThread {
 
   #settle({ id, result, error }: Answer): void {
     const waiting = this.#take(id);
-    if (error) waiting?.reject(databaseError(Object.assign(new Error(error.message), { code: error.code })));
+    if (error) waiting?.reject(asDatabaseError(error));
     else waiting?.resolve(result);
   }
 
@@ -150,6 +155,11 @@ export class SqliteThread {
     this.#outstanding.clear();
     for (const { reject } of waiting) reject(this.#death);
   }
+}
+
+/** What a connection answered, as callers of the database hear it. */
+export function asDatabaseError({ code, message }: WireError): Error {
+  return databaseError(Object.assign(new Error(message), { code }));
 }
 
 /** What knex's pool holds: a fresh one each time, because knex marks connections that it gave up. */

@@ -72,11 +72,13 @@ export async function startPostgres(): Promise<Service> {
 
 /** Stops every process of a server where it stands (SIGSTOP). Gives what lets them go on. */
 export async function freeze({ pid }: Service): Promise<() => void> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  const pids = [pid, ...children.trim().split(/\s+/).filter(Boolean).map(Number)];
-  for (const one of pids) process.kill(one, 'SIGSTOP');
+  // The parent first: whichever of its children ends from then on keeps its id.
+  process.kill(pid, 'SIGSTOP');
+  const list = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  const children = list.trim().split(/\s+/).filter(Boolean).map(Number);
+  for (const one of children) process.kill(one, 'SIGSTOP');
   return () => {
-    for (const one of pids) process.kill(one, 'SIGCONT');
+    for (const one of [...children, pid]) process.kill(one, 'SIGCONT');
   };
 }
 
