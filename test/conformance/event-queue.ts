@@ -276,7 +276,7 @@ export function testEventQueue(
   });
 
   test(`${name}: keeps what takes longer than the lease`, async t => {
-    const first = await bench(t, { node: 'one', leaseMs: 600 });
+    const first = await bench(t, { node: 'one', leaseMs: 1_500 });
     await first.outbox.publish('a');
     const gate = new Gate();
     await first.start(async (delivery, signal) => {
@@ -286,7 +286,7 @@ export function testEventQueue(
     await until(() => first.tries.length === 1);
     const second = new Bench(t, await Outbox.open(t, { node: 'two' }, first.outbox.directory), open);
     await second.start();
-    await sleep(2_000);
+    await sleep(4_000);
     gate.open();
     await until(async () => (await first.count('succeeded')) === 1);
     t.deepEqual(second.tries, []);
