@@ -8,13 +8,10 @@ import { SessionRegistry } from '#core/auth/session.js';
 import { Setup } from '#core/auth/setup.js';
 import type { Figures } from '#core/cluster/figures.js';
 import type { Configuration } from '#core/configuration.js';
-import { AddressRuleRepository } from '#core/db/address-rules.js';
-import { ApiKeyRepository } from '#core/db/api-keys.js';
 import { Database } from '#core/db/database.js';
 import { IdempotencyRepository } from '#core/db/idempotency.js';
 import { IdentityRepository } from '#core/db/identities.js';
 import { type OpenCount, openDeliveries } from '#core/db/open-deliveries.js';
-import { SettingsRepository } from '#core/db/settings.js';
 import { EventBus } from '#core/events/bus.js';
 import { LiveRelay } from '#core/events/live-relay.js';
 import { HUB } from '#core/hub.js';
@@ -46,9 +43,6 @@ export interface WebServices {
   readonly identities: IdentityRepository;
   readonly defence: Defence;
   readonly passwords: Passwords;
-  readonly apiKeys: ApiKeyRepository;
-  readonly addressRules: AddressRuleRepository;
-  readonly settings: SettingsRepository;
 }
 
 /** Those of the hub that a web server belongs to. */
@@ -74,8 +68,5 @@ export function servicesFor(options: WebOptions, context: ProtocolContext): WebS
     identities: context.resolve(IdentityRepository),
     defence: context.resolve(Defence),
     passwords: context.resolve(Passwords),
-    apiKeys: context.resolve(ApiKeyRepository),
-    addressRules: context.resolve(AddressRuleRepository),
-    settings: context.resolve(SettingsRepository),
   };
 }

@@ -2,10 +2,13 @@ import { Command, CommanderError } from 'commander';
 import { HubError, toHubError } from '../errors.js';
 import { printable } from '../printable.js';
 import { HUB_VERSION } from '../version.js';
+import { addAddressRuleCommands } from './address-rules.js';
 import { addAdminCommands } from './admins.js';
 import { DEFAULT_DATA_DIRECTORY } from './announcement.js';
+import { addApiKeyCommands } from './api-keys.js';
 import { addBackupCommands } from './backup.js';
 import { addBanCommands } from './bans.js';
+import { addBrandingCommands } from './branding.js';
 import { addCertificateCommands } from './certificates.js';
 import { addCompletionCommand } from './completion.js';
 import { addConfigCommands } from './config.js';
@@ -35,6 +38,7 @@ const COMMANDS: readonly AddCommands[] = [
   addPortableCommand,
   addUserCommands,
   addAdminCommands,
+  addApiKeyCommands,
   addStorageCommands,
   addWebhookCommands,
   addTargetCommands,
@@ -43,9 +47,11 @@ const COMMANDS: readonly AddCommands[] = [
   addSessionCommands,
   addExtensionCommands,
   addBanCommands,
+  addAddressRuleCommands,
   addHostKeyCommands,
   addCertificateCommands,
   addBackupCommands,
+  addBrandingCommands,
   addConfigCommands,
   addDatabaseCommands,
   addDoctorCommand,

@@ -5,11 +5,14 @@ import { SecondFactors } from '../auth/second-factor.js';
 import { SessionRegistry } from '../auth/session.js';
 import { Backups } from '../backup/backups.js';
 import { Coordinator } from '../cluster/coordinator.js';
+import { AddressRuleRepository } from '../db/address-rules.js';
 import { AdminRepository } from '../db/admins.js';
+import { ApiKeyRepository } from '../db/api-keys.js';
 import { Database } from '../db/database.js';
 import { DeliveryRepository } from '../db/deliveries.js';
 import { EventRepository } from '../db/events.js';
 import { RuleRepository } from '../db/rules.js';
+import { SettingsRepository } from '../db/settings.js';
 import { StorageRepository } from '../db/storages.js';
 import { UserRepository } from '../db/users.js';
 import { WebSessionRepository } from '../db/web-sessions.js';
@@ -35,6 +38,9 @@ export function servicesOf(hub: Hub): OperationServices {
     users: hub.get(UserRepository),
     admins: hub.get(AdminRepository),
     webSessions: hub.get(WebSessionRepository),
+    apiKeys: hub.get(ApiKeyRepository),
+    addressRules: hub.get(AddressRuleRepository),
+    settings: hub.get(SettingsRepository),
     secondFactors: hub.get(SecondFactors),
     storages: hub.get(StorageRepository),
     storageRegistry: hub.get(StorageRegistry),

@@ -1,9 +1,12 @@
 import type { ZodType, z } from 'zod';
 import { didYouMean } from '../config/nearest.js';
 import { HubError } from '../errors.js';
+import { addressRuleOperations } from './address-rules.js';
 import { adminOperations } from './admins.js';
+import { apiKeyOperations } from './api-keys.js';
 import { backupOperations } from './backups.js';
 import { banOperations } from './bans.js';
+import { brandingOperations } from './branding.js';
 import { certificateOperations } from './certificates.js';
 import { doctorOperations } from './doctor.js';
 import { deliveryOperations, eventOperations } from './events.js';
@@ -32,6 +35,9 @@ export const OPERATIONS = {
   ...doctorOperations,
   ...backupOperations,
   ...banOperations,
+  ...addressRuleOperations,
+  ...apiKeyOperations,
+  ...brandingOperations,
   ...hostKeyOperations,
   ...extensionOperations,
   ...certificateOperations,

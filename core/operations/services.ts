@@ -1,12 +1,15 @@
 import type { BackupReport, KeptBackup } from '../backup/backups.js';
 import type { Coordinator } from '../cluster/coordinator.js';
 import type { Config } from '../config/schema.js';
+import type { AddressRuleRepository } from '../db/address-rules.js';
 import type { AdminRepository } from '../db/admins.js';
+import type { ApiKeyRepository } from '../db/api-keys.js';
 import type { Ban } from '../db/bans.js';
 import type { DatabaseFinding } from '../db/database.js';
 import type { DeliveryRepository } from '../db/deliveries.js';
 import type { EventRepository } from '../db/events.js';
 import type { StoredRule } from '../db/rules.js';
+import type { SettingsRepository } from '../db/settings.js';
 import type { StorageRepository } from '../db/storages.js';
 import type { UserRepository } from '../db/users.js';
 import type { AccountKind, WebSessionRepository } from '../db/web-sessions.js';
@@ -43,6 +46,9 @@ export interface OperationServices {
   readonly admins: AdminRepository;
   /** Browsers that are logged in. */
   readonly webSessions: WebSessionRepository;
+  readonly apiKeys: ApiKeyRepository;
+  readonly addressRules: AddressRuleRepository;
+  readonly settings: SettingsRepository;
   readonly secondFactors: { remove(kind: AccountKind, ownerId: string): Promise<boolean> };
   readonly storages: StorageRepository;
   readonly storageRegistry: StorageRegistry;

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import test from 'ava';
-import { API_KEY_SCOPES } from '#core/db/api-keys.js';
+import { API_KEY_SCOPES } from '#core/db/api-key.js';
 import { API_ROUTES } from '#web/api/index.js';
 import { BODIES, PARAMS, QUERIES, SAMPLE_HUB } from './samples.js';
 import { ADMIN_PASSWORD, ApiClient, startWeb, type WebHub } from './support.js';

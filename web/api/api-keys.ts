@@ -1,5 +1,6 @@
 import { HubError, z } from '#core/api.js';
-import { API_KEY_SCOPES, type ApiKey } from '#core/db/api-keys.js';
+import { API_KEY_SCOPES, type ApiKey } from '#core/db/api-key.js';
+import { OPERATIONS } from '#core/operations/index.js';
 import { hasRole } from '../auth/caller.js';
 import { type Call, defineRoute, type Route } from '../http/route.js';
 import { name, time } from './schemas.js';
@@ -31,7 +32,10 @@ export const apiKeyRoutes: readonly Route[] = [
     handle: async call => {
       const { caller, query, services } = call;
       if (query.all === 'true') requireOwner(call);
-      const keys = query.all === 'true' ? await services.apiKeys.list() : await services.apiKeys.of(caller.kind, caller.account.id);
+      const keys =
+        query.all === 'true'
+          ? await services.operations.apiKeys.list()
+          : await services.operations.apiKeys.of(caller.kind, caller.account.id);
       return { items: await Promise.all(keys.map(key => keyView(call, key))), total: keys.length };
     },
   }),
@@ -55,16 +59,11 @@ export const apiKeyRoutes: readonly Route[] = [
     failures: [409],
     handle: async call => {
       const { caller, body, services } = call;
-      if (body.expiresAt !== null && body.expiresAt <= Date.now())
-        throw new HubError('invalid-request', 'The time is past', { field: 'expiresAt' });
-      const fields = {
+      const { key, token } = await OPERATIONS['api-keys.create'].run(services.operations, {
+        ...body,
         kind: caller.kind,
-        ownerId: caller.account.id,
-        name: body.name,
-        scope: body.scope,
-        expiresAt: body.expiresAt ?? undefined,
-      };
-      const { key, token } = await services.apiKeys.create(fields);
+        owner: caller.account.username,
+      });
       return { key: await keyView(call, key), token };
     },
   }),
@@ -80,7 +79,7 @@ export const apiKeyRoutes: readonly Route[] = [
     failures: [404],
     handle: async ({ caller, params, services }) => {
       const isOwner = caller.kind === 'admin' && hasRole(caller.account, 'owner');
-      await services.apiKeys.delete(params.id, isOwner ? undefined : { kind: caller.kind, ownerId: caller.account.id });
+      await services.operations.apiKeys.delete(params.id, isOwner ? undefined : { kind: caller.kind, ownerId: caller.account.id });
     },
   }),
 ];

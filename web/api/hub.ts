@@ -1,7 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import { z } from '#core/api.js';
+import { brandingChange } from '#core/operations/branding.js';
 import { OPERATIONS } from '#core/operations/index.js';
-import { Answer, defineRoute, type Route } from '../http/route.js';
+import { defineRoute, type Route } from '../http/route.js';
 import { time } from './schemas.js';
 
 const listenerSchema = z
@@ -22,10 +23,6 @@ const brandingSchema = z
     logo: z.string().describe('A data: URL of a PNG, JPEG, WebP or GIF picture, or empty'),
   })
   .meta({ id: 'Branding' });
-
-const BRANDING = 'branding';
-const MAX_LOGO = 200_000;
-const NO_BRANDING = { name: '', colour: '', logo: '' };
 
 /** The hub as a whole. */
 export const hubRoutes: readonly Route[] = [
@@ -166,7 +163,7 @@ export const hubRoutes: readonly Route[] = [
     summary: 'Name, colour and logo of the pages',
     access: 'public',
     response: brandingSchema,
-    handle: async ({ services }) => branding(await services.settings.get(BRANDING)),
+    handle: ({ services }) => OPERATIONS['branding.show'].run(services.operations, {}),
   }),
 
   defineRoute({
@@ -175,27 +172,9 @@ export const hubRoutes: readonly Route[] = [
     path: '/branding',
     summary: 'Change name, colour or logo of the pages',
     access: 'owner',
-    body: z
-      .strictObject({
-        name: z.string().max(60).optional(),
-        colour: z
-          .string()
-          .regex(/^(#[\da-f]{6})?$/i, "expected a colour such as '#1c7ed6'")
-          .optional(),
-        logo: z
-          .string()
-          .max(MAX_LOGO)
-          .regex(/^(data:image\/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2})?$/, 'expected a data: URL of a PNG, JPEG, WebP or GIF')
-          .optional(),
-      })
-      .meta({ id: 'BrandingChange' }),
+    body: z.strictObject(brandingChange).meta({ id: 'BrandingChange' }),
     response: brandingSchema,
-    handle: async ({ body, services }) => {
-      const before = branding(await services.settings.get(BRANDING));
-      const changed = { name: body.name ?? before.name, colour: body.colour ?? before.colour, logo: body.logo ?? before.logo };
-      await services.settings.set(BRANDING, changed);
-      return new Answer(changed, {});
-    },
+    handle: ({ body, services }) => OPERATIONS['branding.set'].run(services.operations, body),
   }),
 ];
 
@@ -203,8 +182,4 @@ export const hubRoutes: readonly Route[] = [
 async function diskOf(directory: string) {
   const found = await statfs(directory).catch(() => undefined);
   return found && { freeBytes: found.bavail * found.bsize, totalBytes: found.blocks * found.bsize };
-}
-
-function branding(kept: unknown): z.output<typeof brandingSchema> {
-  return brandingSchema.catch(NO_BRANDING).parse(kept);
 }

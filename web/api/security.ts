@@ -1,5 +1,4 @@
 import { z } from '#core/api.js';
-import { about } from '#core/errors.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import { defineRoute, type Route } from '../http/route.js';
 import { time } from './schemas.js';
@@ -97,7 +96,7 @@ export const securityRoutes: readonly Route[] = [
     access: 'viewer',
     response: z.object({ items: z.array(ruleSchema), total: z.int() }).meta({ id: 'AddressRules' }),
     handle: async ({ services }) => {
-      const items = await services.addressRules.list();
+      const items = await OPERATIONS['address-rules.list'].run(services.operations, {});
       return { items: [...items], total: items.length };
     },
   }),
@@ -114,7 +113,7 @@ export const securityRoutes: readonly Route[] = [
       .meta({ id: 'AddressRuleCreate' }),
     response: ruleSchema,
     failures: [409],
-    handle: ({ body, services }) => about('range', () => services.addressRules.create(body)),
+    handle: ({ body, services }) => OPERATIONS['address-rules.add'].run(services.operations, body),
   }),
 
   defineRoute({
@@ -125,6 +124,6 @@ export const securityRoutes: readonly Route[] = [
     access: 'admin',
     params: z.strictObject({ id: z.string().min(1).max(64) }),
     failures: [404],
-    handle: ({ params, services }) => services.addressRules.delete(params.id),
+    handle: ({ params, services }) => OPERATIONS['address-rules.remove'].run(services.operations, params),
   }),
 ];

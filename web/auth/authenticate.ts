@@ -31,7 +31,7 @@ async function byKey(authorization: string, client: Client, services: WebService
   if (defence.isBanned(client.remoteAddress))
     throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
   const token = /^Bearer ([\w.~+/-]{1,200}=*)$/i.exec(authorization)?.[1];
-  const key = token === undefined ? undefined : await services.apiKeys.findByToken(token);
+  const key = token === undefined ? undefined : await services.operations.apiKeys.findByToken(token);
   const caller = key && (await accountOf(key, client, services, { session: undefined, key }));
   if (caller) return caller;
   await defence.failed(client.remoteAddress, '');

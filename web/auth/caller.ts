@@ -1,6 +1,6 @@
 import type { User } from '#core/api.js';
 import { ADMIN_ROLES, type Admin, type AdminRole } from '#core/db/admin.js';
-import type { ApiKey } from '#core/db/api-keys.js';
+import type { ApiKey } from '#core/db/api-key.js';
 import type { WebSession } from '#core/db/web-sessions.js';
 
 /** Who asks: an admin or a user, by a browser session or a key. */

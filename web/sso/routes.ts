@@ -16,8 +16,8 @@ export function addSso(server: Server, services: WebServices, isSecure: boolean)
     const { SsoFlow, addBell } = await import('./flow.js');
     bell ??= addBell(server);
     await bell;
-    await services.settings.add(PASSWORD, randomToken(32));
-    return SsoFlow.open(server, services, name, { isSecure, password: String(await services.settings.get(PASSWORD)) });
+    await services.operations.settings.add(PASSWORD, randomToken(32));
+    return SsoFlow.open(server, services, name, { isSecure, password: String(await services.operations.settings.get(PASSWORD)) });
   };
 
   server.route({
