@@ -37,6 +37,30 @@ const script: AcceptScript = {
       client.end();
       return `green after ${Math.round(performance.now() - began)} ms`;
     });
+    await report.check("what of the user's settings kept a client out is mended by a button", async () => {
+      const log = () => RawSftp.connect({ port: hub.port, user: 'alice', password: PASSWORD });
+      const set = (change: object) =>
+        page.evaluate(
+          `fetch('/api/v1/users/alice', { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '${JSON.stringify(change)}' }).then(({ status }) => status)`,
+        );
+      for (const [change, name] of [
+        [{ protocols: ['ftp'] }, 'Allow SFTP'],
+        [{ addresses: ['192.0.2.1'] }, 'Allow 127.0.0.1'],
+        [{ status: 'disabled' }, 'Enable'],
+      ] as const) {
+        assert.equal(await set(change), 200);
+        await page.reload();
+        await page.getByText('Live', { exact: true }).first().waitFor();
+        await log().then(
+          () => assert.fail('alice was let in'),
+          () => undefined,
+        );
+        await page.getByRole('button', { name, exact: true }).click({ timeout: 5_000 });
+        await page.getByText('Saved').first().waitFor();
+        (await log()).end();
+        await page.getByText('Connected', { exact: true }).waitFor({ timeout: 5_000 });
+      }
+    });
     await report.check('an upload that runs appears live within a second, and ends', async () => {
       await page.goto(`${base}/admin/activity`);
       await page.getByText('Live', { exact: true }).first().waitFor();

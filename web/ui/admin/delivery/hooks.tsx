@@ -1,8 +1,10 @@
 import { IconFileCode } from '@tabler/icons-react';
 import { Link } from 'wouter';
+import type { Target, Targets } from '../../api-types.js';
 import { Anchor, CodeBlock, type Column, DataTable, Empty, Page, Section, Status, wholeList } from '../../components/index.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
+import { TargetStatus } from './target-status.js';
 
 interface Hook {
   readonly file: string;
@@ -27,6 +29,7 @@ const SAMPLES = [
 export function HooksPage() {
   const { t } = useSpeech();
   const query = useThing<{ readonly report: readonly Hook[] }>('/reports/hooks');
+  const targets = useThing<Targets>('/targets');
   const status = useThing<{ readonly dataDirectory: string }>('/status');
   const folder = `${status.data?.dataDirectory ?? '…'}/hooks`;
   const items = query.data?.report ?? [];
@@ -36,14 +39,14 @@ export function HooksPage() {
     {
       key: 'state',
       header: t('hooks.state'),
-      render: hook => (hook.status === 'active' ? <Status tone="ok">{t('hooks.works')}</Status> : <span>{hook.reason}</span>),
+      render: hook => <HookState hook={hook} target={targets.data?.items.find(({ id }) => id === targetOf(hook))} />,
     },
     { key: 'conditions', header: t('rules.comment'), render: hook => hook.conditions },
     {
       key: 'runs',
       header: t('hooks.runs'),
       render: hook => (
-        <Anchor component={Link} href={`/deliveries?${new URLSearchParams({ target: `rule/hooks:${hook.file}/0` })}`}>
+        <Anchor component={Link} href={`/deliveries?${new URLSearchParams({ target: targetOf(hook) })}`}>
           {t('hooks.runs.show')}
         </Anchor>
       ),
@@ -70,4 +73,16 @@ export function HooksPage() {
       ))}
     </Page>
   );
+}
+
+/** Whether a hook is used and how its runs went; one that is asked before something happens has no deliveries. */
+function HookState({ hook, target }: { readonly hook: Hook; readonly target: Target | undefined }) {
+  const { t } = useSpeech();
+  if (hook.status !== 'active') return <Status tone="bad">{hook.reason}</Status>;
+  const hasRun = target !== undefined && Object.values(target.deliveries).some(count => count > 0);
+  return hasRun ? <TargetStatus target={target} /> : <Status tone="ok">{t('hooks.works')}</Status>;
+}
+
+function targetOf({ file }: Hook): string {
+  return `rule/hooks:${file}/0`;
 }

@@ -4,7 +4,7 @@ import type { Webhook } from '../../lib/model.js';
 export function targetName(target: string, webhooks: readonly Webhook[]): string {
   const id = /^rule\/([^/]+)\//.exec(target)?.[1];
   const webhook = id === undefined ? undefined : webhooks.find(one => one.id === id);
-  return webhook ? hostOf(webhook.url) : target;
+  return webhook ? hostOf(webhook.url) : target.replace(/^handler\//, '').replace(/^rule\/hooks:(.+)\/\d+$/, '$1');
 }
 
 /** Host and path of a webhook, without what makes it long. */

@@ -51,7 +51,9 @@ export function BackupsSection() {
                           <When time={modifiedAt} />
                         </span>
                       </div>
-                      <Bytes value={bytes} />
+                      <span className={classes.size}>
+                        <Bytes value={bytes} />
+                      </span>
                     </li>
                   ))}
                 </Lines>

@@ -5,7 +5,7 @@ import { Button, Section, Status, useFeedback, When } from '../../components/ind
 import { useLiveEvents } from '../../lib/live.js';
 import type { User } from '../../lib/model.js';
 import { request, segment } from '../../lib/request.js';
-import { useSpeech } from '../../lib/texts.js';
+import { type Translate, useSpeech } from '../../lib/texts.js';
 import classes from './first-connection.module.css';
 
 interface Seen {
@@ -41,8 +41,8 @@ export function FirstConnection({ user }: { readonly user: User }) {
     });
     void queries.invalidateQueries({ queryKey: ['/users'] });
   });
-  const enable = async () => {
-    await request('PATCH', `/users/${segment(user.username)}`, { body: { status: 'active' } });
+  const set = async (change: object) => {
+    await request('PATCH', `/users/${segment(user.username)}`, { body: change });
     await queries.invalidateQueries({ queryKey: ['/users'] });
   };
   const failed = seen?.type === 'login.failed';
@@ -55,11 +55,12 @@ export function FirstConnection({ user }: { readonly user: User }) {
             <Status tone="bad">{t('connect.first.failed')}</Status>
             <p>{t('connect.first.reason', { reason: seen.reason, protocol: seen.protocol.toUpperCase(), address: seen.address })}</p>
             <div className={classes.mend}>
-              {user.status === 'disabled' ? (
-                <Button size="xs" onClick={() => void attempt(t('common.enable'), enable, t('common.saved'))}>
-                  {t('common.enable')}
+              {mendingOf(user, seen).map(({ label, change }) => (
+                <Button key={t(...label)} size="xs" onClick={() => void attempt(t(...label), () => set(change), t('common.saved'))}>
+                  {t(...label)}
                 </Button>
-              ) : (
+              ))}
+              {mendingOf(user, seen).length === 0 && (
                 <>
                   <Button size="xs" variant="default" component={Link} href={`/users/${segment(user.username)}`}>
                     {t('connect.first.password')}
@@ -90,4 +91,23 @@ export function FirstConnection({ user }: { readonly user: User }) {
       </div>
     </Section>
   );
+}
+
+/** A change of the user that lets him in, and what the button says. */
+interface Mending {
+  readonly label: Parameters<Translate>;
+  readonly change: object;
+}
+
+/** What of the user's own settings kept him out when he came by that protocol from that address. */
+function mendingOf({ status, expiresAt, protocols, addresses }: User, { protocol, address, reason }: Seen): readonly Mending[] {
+  const found: Mending[] = [];
+  if (status === 'disabled') found.push({ label: ['common.enable'], change: { status: 'active' } });
+  if (expiresAt !== null && expiresAt <= Date.now()) found.push({ label: ['connect.first.expiry'], change: { expiresAt: null } });
+  if (protocols.length > 0 && !protocols.includes(protocol))
+    found.push({ label: ['connect.first.allow', { what: protocol.toUpperCase() }], change: { protocols: [...protocols, protocol] } });
+  // Ranges are compared by the hub, which says so.
+  if (/this address/.test(reason) && addresses.length > 0 && !addresses.includes(address))
+    found.push({ label: ['connect.first.allow', { what: address }], change: { addresses: [...addresses, address] } });
+  return found;
 }
