@@ -11,6 +11,7 @@ interface Handle {
   reading?: boolean;
   readStart?(): void;
   readStop(): void;
+  useUserBuffer?(buffer: Buffer): void;
 }
 
 /** The same for what TLS has decrypted; `bytesRead` counts it. */
@@ -19,6 +20,9 @@ interface SecureHandle {
   readonly bytesRead?: unknown;
   useUserBuffer?(buffer: Buffer): void;
 }
+
+/** The properties of a socket that hold the buffer which it is read into, and what is told of each read. */
+type SocketKeys = readonly [buffer: symbol, callback: symbol];
 
 /** Takes a piece of what arrived. It lies in a buffer that is read into again: what is to stay is copied within the call. */
 export type Taker = (chunk: Buffer) => void;
@@ -30,14 +34,17 @@ export type Taker = (chunk: Buffer) => void;
  */
 export class SharedReads {
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  /** Null where sockets have none. */
+  #keys: SocketKeys | null | undefined;
 
   /**
-   * The socket to be used in place of `accepted`, which is paused and is not to be used any more. Each 'data' of it is for the call
-   * only. Where Node does not show its handle, `accepted` itself.
+   * The socket to be used in place of `accepted`, which is paused; the same or another one. Each 'data' of it is for the call only.
+   * Where Node does not show its handle, nothing is changed.
    */
   replace(accepted: Socket): Socket {
     const { _handle: handle } = accepted as unknown as { _handle?: Handle | null };
-    if (typeof handle?.readStart !== 'function' || accepted.destroyed) return accepted;
+    if (typeof handle?.readStart !== 'function' || typeof handle.useUserBuffer !== 'function' || accepted.destroyed) return accepted;
+    if (this.#takeOver(accepted, handle)) return accepted;
     const early: Buffer | null = accepted.read();
     // One that was read from goes on reading by itself.
     if (handle.reading === true) {
@@ -50,6 +57,19 @@ export class SharedReads {
     Object.assign(accepted, { _handle: null });
     if (early) socket.unshift(early);
     return socket;
+  }
+
+  /** Gives the buffer to the socket as it is, which saves making another one; false where Node does not show how. */
+  #takeOver(accepted: Socket, handle: Handle): boolean {
+    if (this.#keys === undefined) this.#keys = keysOf(accepted);
+    if (!this.#keys || accepted.readableLength > 0 || handle.reading === true) return false;
+    const [buffer, callback] = this.#keys;
+    handle.useUserBuffer?.(this.#buffer);
+    Object.assign(accepted, {
+      [buffer]: this.#buffer,
+      [callback]: (count: number) => accepted.emit('data', this.#buffer.subarray(0, count)),
+    });
+    return true;
   }
 
   /** Begins to read `stream`, whose chunks are `take`n in order, each as it came: TLS gives one for each record. */
@@ -78,4 +98,10 @@ export class SharedReads {
       if (!secure.destroyed) take(buffer.subarray(0, count));
     };
   }
+}
+
+function keysOf(socket: Socket): SocketKeys | null {
+  const keys = Object.getOwnPropertySymbols(socket);
+  const [buffer, callback] = ['kBuffer', 'kBufferCb'].map(name => keys.find(key => key.description === name));
+  return buffer && callback ? [buffer, callback] : null;
 }

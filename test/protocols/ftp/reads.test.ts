@@ -134,6 +134,21 @@ for (const version of [undefined, 'TLSv1.2', 'TLSv1.3'] as const) {
   });
 }
 
+test('reads a connection by the socket that was accepted, without making another one', async t => {
+  for (const isShown of [true, false]) {
+    let accepted: Socket | undefined;
+    const { channel, stream, client } = await dataConnection(t, undefined, undefined, async socket => {
+      accepted = socket;
+      if (!isShown) Object.assign((socket as unknown as { _handle: object })._handle, { useUserBuffer: undefined });
+    });
+    t.is(stream, accepted!);
+    const kept = new Kept(true);
+    const receiver = new Receiver(new BufferPool(), channel, kept as unknown as Transfer, 0, false);
+    await Promise.all([receiver.receive(stream), sendInPieces(client, Buffer.from('0123456789'))]);
+    t.is(kept.content(t).toString(), '0123456789');
+  }
+});
+
 test('takes what was read of a connection before, and its end', async t => {
   for (const waitMs of [0, 100]) {
     // As of one that came with a header of the PROXY protocol.
