@@ -54,7 +54,6 @@ const FULL: Plan = {
 const script: AcceptScript = {
   id: '05.8',
   title: 'a soak: SFTP, FTP and HTTP at a third of their pace, with a fault again and again',
-  alone: true,
   async run(report, scale) {
     const plan = scale === 'full' ? FULL : SHORT;
     const soak = await Soak.begin(scale === 'full' ? 0.05 : 0.2);

@@ -8,7 +8,7 @@ export interface AcceptScript {
   /** Issue and point: '01.3'. */
   readonly id: string;
   readonly title: string;
-  /** It measures time or memory: no other script runs beside it. */
+  /** It measures time, or what memory the machine gives: no other script runs beside it. */
   readonly alone?: true;
   run(report: Report, scale: Scale): Promise<void>;
 }
