@@ -64,6 +64,22 @@ function readAuthority(file: string): string {
   }
 }
 
+/**
+ * What `command` gives, or a failure when nothing is heard of it for `limitMs`, which is longer than the client itself waits: whoever
+ * needs Redis for his own work must not hang on a client that forgets a command.
+ */
+export async function answered<T>(command: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('Redis did not answer')), limitMs);
+  });
+  try {
+    return await Promise.race([command, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The address without what is secret in it: for logs and messages. */
 export function describeRedis(url: string): string {
   const { protocol, host, pathname } = new URL(url);

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { answered } from './redis-connection.js';
 
 /**
  * What Redis runs in one step. For each process P: `process:P` is there while P lives, `mine:P` are the groups in which it holds
@@ -98,12 +99,12 @@ const SCRIPTS = {
 /** Calls the scripts; every one is given the prefix of the keys and the id of the process first. */
 export type Scripts = Readonly<Record<keyof typeof SCRIPTS, (...args: (string | number)[]) => Promise<unknown>>>;
 
-/** Teaches `redis` the scripts. */
-export function scriptsOf(redis: Redis, keyPrefix: string, processId: string): Scripts {
+/** Teaches `redis` the scripts. A call that is not answered within `limitMs` rejects. */
+export function scriptsOf(redis: Redis, keyPrefix: string, processId: string, limitMs: number): Scripts {
   const client = redis as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>;
   const calls = Object.entries(SCRIPTS).map(([name, lua]) => {
     redis.defineCommand(name, { numberOfKeys: 0, lua });
-    return [name, (...args: (string | number)[]) => client[name]!(keyPrefix, processId, ...args)];
+    return [name, (...args: (string | number)[]) => answered(client[name]!(keyPrefix, processId, ...args), limitMs)];
   });
   return Object.fromEntries(calls) as Scripts;
 }

@@ -19,6 +19,8 @@ const WRITE_ANEW_BEATS = 600;
 /** After Redis lost what it knew, every process has told it again what it holds within this time; until then no slot is given. */
 const SETTLING_MS = 3 * BEAT_MS;
 const COMMAND_MS = 1_000;
+/** Without an answer for this long, the client has forgotten the command. */
+const FORGOTTEN_MS = COMMAND_MS + 500;
 /** While nothing is heard of changes, what others may have changed is read anew this often. */
 const READ_ANEW_MS = 10_000;
 const MAX_COUNTED = 1_000;
@@ -58,7 +60,7 @@ export class RedisCoordinator extends Coordinator {
   ) {
     super();
     const prefix = `${settings.keyPrefix}:`;
-    this.#scripts = scriptsOf(redis, prefix, this.#id);
+    this.#scripts = scriptsOf(redis, prefix, this.#id, FORGOTTEN_MS);
     // Channels do not belong to a database of Redis, as keys do.
     this.#channel = new RedisChannel(redis, subscriber, `${prefix}${redis.options.db ?? 0}:`, this.#id, {
       message: (topic, message) => this.#topics.emit(topic, message),
@@ -158,7 +160,7 @@ export class RedisCoordinator extends Coordinator {
   /** 1 when the slot is this process's, 0 when none is free, -1 when Redis does not know this process; undefined when it does not answer. */
   async #ask(group: string, id: string, limit: number): Promise<number | undefined> {
     const wanted = this.#scripts.hubAcquire(this.#epoch, group, id, Math.min(limit, Number.MAX_SAFE_INTEGER), KEEP_MS);
-    const asking = answered(wanted).then(
+    const asking = wanted.then(
       answer => Number(answer),
       (error: unknown) => void this.#lose(error),
     );
@@ -200,7 +202,7 @@ export class RedisCoordinator extends Coordinator {
       version = this.#held.version;
       const held = this.#held.toJson();
       const told = this.#scripts.hubRegister(LIFE_MS, KEEP_MS, JSON.stringify(this.#note ?? null), randomToken(9), held);
-      epoch = String(await answered(told));
+      epoch = String(await told);
       // What was granted or released meanwhile must be told as well before Redis is asked again.
     } while (!this.#up && version !== this.#held.version);
     if (this.#epoch !== '' && epoch !== this.#epoch && this.#others > 0) this.#settledAt = performance.now() + SETTLING_MS;
@@ -224,18 +226,5 @@ export class RedisCoordinator extends Coordinator {
   #readAnew(): void {
     for (const table of SHARED_TABLES) this.#topics.emit('records.changed', { table });
     this.#topics.emit('deliveries.waiting', {});
-  }
-}
-
-/** What `command` gives, or a failure soon after the client should have told of one: a login must not hang on a client that does not. */
-async function answered(command: Promise<unknown>): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('Redis did not answer')), COMMAND_MS + 500);
-  });
-  try {
-    return await Promise.race([command, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

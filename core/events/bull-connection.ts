@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { guardSockets, type RedisSettings, redisClient } from '../cluster/redis-connection.js';
+import { answered, guardSockets, type RedisSettings, redisClient } from '../cluster/redis-connection.js';
 import type { ClaimedDelivery } from './delivery.js';
 
 /** What a job carries: the delivery, and which node's relay put it there. */
@@ -25,9 +26,13 @@ export interface BullOptions {
 const QUEUE = 'deliveries';
 /** Longer than the longest command that waits, by far. */
 const COMMAND_MS = 4_000;
+/** Without an answer for this long, BullMQ or the client waits for something that will not come. */
+const FORGOTTEN_MS = COMMAND_MS + 1_000;
 /** A worker that waits for a job asks anew after this long. */
 const BLOCK_S = 2;
 const RETRY_MS = 1_000;
+/** No failure of a command is told before. */
+const FAILURE_MS = 300;
 /** A job whose worker died is given to another one after this long, at most twice as long. */
 const LOCK_MS = 10_000;
 const STALLED_MS = 5_000;
@@ -51,11 +56,11 @@ export class BullConnection {
     private readonly settings: RedisSettings,
     private readonly options: BullOptions,
   ) {
-    redis.on('error', error => options.onError(error));
+    pace(redis).on('error', error => options.onError(error));
     redis.on('ready', () => void this.#rebuild());
     const duplicate = redis.duplicate.bind(redis);
     redis.duplicate = override => {
-      const copy = guardSockets(duplicate(override));
+      const copy = pace(guardSockets(duplicate(override)));
       copy.on('error', error => options.onError(error));
       this.#waiting.add(copy);
       return copy;
@@ -84,24 +89,26 @@ export class BullConnection {
   async add(jobs: readonly DeliveryJob[]): Promise<void> {
     if (!this.#queue) throw new Error('Redis is away');
     const options = { attempts: 1, removeOnComplete: KEEP, removeOnFail: KEEP };
-    await answered(this.#queue.addBulk(jobs.map(data => ({ name: data.event.type, data, opts: { ...options, jobId: jobId(data) } }))));
+    const bulk = jobs.map(data => ({ name: data.event.type, data, opts: { ...options, jobId: jobId(data) } }));
+    await answered(this.#queue.addBulk(bulk), FORGOTTEN_MS);
   }
 
   /** Throws when Redis does not answer. */
   async stateOf(delivery: Pick<DeliveryJob, 'id' | 'attempt'>): Promise<JobState> {
     if (!this.#queue) throw new Error('Redis is away');
-    const job = (await answered(this.#queue.getJob(jobId(delivery)))) as Job | undefined;
-    const state = job ? await answered(job.getState()) : 'unknown';
+    const job = (await answered(this.#queue.getJob(jobId(delivery)), FORGOTTEN_MS)) as Job | undefined;
+    const state = job ? await answered(job.getState(), FORGOTTEN_MS) : 'unknown';
     if (state === 'unknown') return { state };
     if (state === 'active') return { state: 'running', runsOn: job?.processedBy ?? '' };
     return { state: state === 'completed' || state === 'failed' ? 'ended' : 'waiting' };
   }
 
-  /** Takes no more jobs, and resolves when those that run have ended. */
+  /** Takes no more jobs, and resolves when BullMQ knows of those that ended, or nothing is heard of it any more. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#building;
-    await this.#endWorker(!this.ready);
+    // BullMQ waits for the end of the connections on which workers wait, which one that is lost just then never tells of.
+    await this.#endWorker(!this.ready || [...this.#waiting].some(({ status }) => status !== 'ready'));
   }
 
   /** Ends the connections; after close(). */
@@ -111,7 +118,7 @@ export class BullConnection {
   }
 
   async #endWorker(force: boolean): Promise<void> {
-    await this.#worker?.close(force).catch(() => undefined);
+    if (this.#worker) await answered(this.#worker.close(force), FORGOTTEN_MS).catch(() => undefined);
     for (const client of this.#waiting) client.disconnect();
     this.#waiting.clear();
   }
@@ -122,17 +129,19 @@ export class BullConnection {
   }
 
   async #build(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed || this.redis.status !== 'ready') return;
     const { Queue, Worker } = await import('bullmq');
     const { node, concurrency, process, onError, onReady } = this.options;
     await this.#endWorker(true);
     await this.#queue?.close().catch(() => undefined);
+    this.#queue = undefined;
     const common = { connection: this.redis, prefix: this.settings.keyPrefix };
     const queue = new Queue(QUEUE, { ...common, streams: { events: { maxLen: KEEP.count } } });
     queue.on('error', onError);
     const worker = new Worker(QUEUE, job => process(job.data as DeliveryJob), {
       ...common,
       name: node,
+      autorun: false,
       concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_MS,
@@ -142,23 +151,51 @@ export class BullConnection {
       runRetryDelay: RETRY_MS,
     });
     worker.on('error', onError);
-    this.#queue = queue;
     this.#worker = worker;
+    try {
+      await answered(Promise.all([queue.waitUntilReady(), worker.waitUntilReady()]), FORGOTTEN_MS);
+    } catch (error) {
+      // BullMQ asks for the version of Redis once, and a worker that did not hear it would ask for jobs without a pause.
+      onError(error as Error);
+      await queue.close().catch(() => undefined);
+      this.#buildLater();
+      return;
+    }
+    void worker.run().catch(onError);
+    this.#queue = queue;
     onReady();
+  }
+
+  /** Where the connection was lost, there is another one to build on soon. */
+  #buildLater(): void {
+    const { redis } = this;
+    const lost = () => clearTimeout(timer);
+    const timer = setTimeout(() => {
+      redis.off('close', lost);
+      void this.#rebuild();
+    }, RETRY_MS).unref();
+    redis.once('close', lost);
   }
 }
 
-/** What `command` gives, or a failure soon after the client should have told of one: deliveries must not hang on a client that does not. */
-async function answered<T>(command: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('Redis did not answer')), COMMAND_MS + 1_000);
-  });
-  try {
-    return await Promise.race([command, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/**
+ * Tells of failures a moment late: BullMQ's worker asks for a job again as soon as a question has failed, and where questions fail at
+ * once, as they do while the connection is lost, the process would do nothing else for ever.
+ */
+function pace(client: Redis): Redis {
+  const send: Redis['sendCommand'] = client.sendCommand.bind(client);
+  client.sendCommand = (command, stream) => {
+    const answer = send(command, stream) as Promise<unknown>;
+    // Of a pipeline, nobody waits for what each command gives.
+    if (stream) return answer;
+    const paced = answer.catch(async (error: unknown) => {
+      await sleep(FAILURE_MS);
+      throw error;
+    });
+    paced.catch(() => undefined);
+    return paced;
+  };
+  return client;
 }
 
 /** BullMQ allows no colon in it. */

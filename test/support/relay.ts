@@ -6,6 +6,7 @@ export class Relay {
   #server: Server | undefined;
   #port = 0;
   #silent = false;
+  #hold: { readonly text: string; readonly nth: number; readonly timeMs: number } | undefined;
 
   constructor(private readonly target: number) {}
 
@@ -32,6 +33,17 @@ export class Relay {
     await closed;
   }
 
+  /** Accepts no more clients; those that are there stay. */
+  refuse(): void {
+    this.#server?.close();
+    this.#server = undefined;
+  }
+
+  /** Holds back for `timeMs` what a client sends from the `nth` piece on that holds `text`, counted for each connection; once. */
+  holdAt(text: string, nth: number, timeMs: number): void {
+    this.#hold = { text, nth, timeMs };
+  }
+
   /** From now on nothing is passed on; clients are accepted all the same. */
   fallSilent(): void {
     this.#silent = true;
@@ -44,8 +56,20 @@ export class Relay {
       [server, client],
     ] as const) {
       this.#sockets.add(from);
+      let pieces = 0;
       from.on('data', chunk => {
-        if (!this.#silent) to.write(chunk);
+        if (this.#silent) return;
+        const hold = from === client ? this.#hold : undefined;
+        if (!hold || !chunk.includes(hold.text) || ++pieces < hold.nth) {
+          to.write(chunk);
+          return;
+        }
+        this.#hold = undefined;
+        from.pause();
+        setTimeout(() => {
+          to.write(chunk);
+          from.resume();
+        }, hold.timeMs);
       });
       from.on('error', () => to.destroy());
       from.on('close', () => {

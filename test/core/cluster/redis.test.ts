@@ -113,6 +113,14 @@ test('a Redis that falls silent delays nobody by more than a moment, and a new c
   t.is(await other.coordinator.acquire('g', 2, snapshot('c')), undefined);
 });
 
+test('who does not answer keeps a list waiting for less than a command that is given up', async t => {
+  const own = await ownRedis(t);
+  const { coordinator, relay } = await cluster(t, own.port)();
+  relay.fallSilent();
+  const first = await Promise.race([coordinator.count('k', 60_000).then(() => 'count'), coordinator.holders('g').then(() => 'holders')]);
+  t.is(first, 'holders');
+});
+
 test('what may have changed unheard is read anew when the connection is back', async t => {
   const own = await ownRedis(t);
   const { coordinator, relay } = await cluster(t, own.port)();

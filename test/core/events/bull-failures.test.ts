@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { BullEventQueue } from '#core/events/bull-queue.js';
 import type { ClaimedDelivery } from '#core/events/delivery.js';
+import type { EventQueue } from '#core/events/queue.js';
 import { Outbox, stopAtEnd, until } from '../../conformance/outbox.js';
 import { endNow, start } from '../../support/children.js';
 import { Relay } from '../../support/relay.js';
@@ -20,6 +21,7 @@ interface Parts {
   readonly tries: ClaimedDelivery[];
   /** Opens what every try waits for. */
   readonly open: () => void;
+  readonly queue: EventQueue;
 }
 
 /** A queue on a Redis of its own, whose tries wait until they are let go. */
@@ -45,7 +47,7 @@ async function begin(t: ExecutionContext, options = {}): Promise<Parts> {
     await relay.stop();
     await redis.stop();
   });
-  return { outbox, redis, relay, tries, open };
+  return { outbox, redis, relay, tries, open, queue };
 }
 
 async function command(redis: Service, ...words: [string, ...string[]]): Promise<unknown> {
@@ -164,4 +166,47 @@ test("a target's share of the slots is for all nodes together", async t => {
   }
   await until(() => done === 30);
   t.is(most, 2);
+});
+
+test('ends in time although the connection on which workers wait was lost just then', async t => {
+  const { redis, relay, queue } = await begin(t);
+  const waiting = await until(async () => {
+    const clients = String(await command(redis, 'CLIENT', 'LIST')).split('\n');
+    return /id=(\d+)/.exec(clients.find(client => client.includes('cmd=bzpopmin')) ?? '')?.[1];
+  });
+  relay.refuse();
+  await command(redis, 'CLIENT', 'KILL', 'ID', waiting);
+  await new Promise(resolve => setTimeout(resolve, 30));
+  await queue.stop(AbortSignal.abort());
+  t.pass();
+});
+
+test('delivers when Redis did not answer the first question on a new connection, and answers later', async t => {
+  const parts = await begin(t);
+  parts.open();
+  await parts.relay.stop();
+  // The client asks for INFO when it has connected, and BullMQ asks anew: once, and gives up before the connection does.
+  parts.relay.holdAt('\r\ninfo\r\n', 2, 4_400);
+  await parts.relay.start();
+  await parts.outbox.publish('a');
+  parts.outbox.wake();
+  await until(async () => (await succeeded(parts)) === 1);
+  t.pass();
+});
+
+test('a process whose slots are all taken when Redis is lost goes on with everything else', async t => {
+  const parts = await begin(t, { concurrency: 4 });
+  await parts.outbox.publish('a', 'b', 'c', 'd', 'e', 'f');
+  parts.outbox.wake();
+  await until(() => parts.tries.length === 4);
+  await parts.relay.stop();
+  parts.open();
+  await until(async () => (await succeeded(parts)) === 4);
+  let turns = 0;
+  const counting = setInterval(() => turns++, 10);
+  await new Promise(resolve => setTimeout(resolve, 1_000));
+  clearInterval(counting);
+  t.true(turns > 10);
+  await parts.relay.start();
+  await until(async () => (await succeeded(parts)) === 6);
 });
