@@ -21,6 +21,8 @@ const POLL_MS = 1_000;
 const LOOK_AFTER_MS = 3_000;
 /** What was claimed this short a time ago may be on its way to Redis. */
 const UNDER_WAY_MS = 2_000;
+/** A node that lives has given its claim to Redis, or back, long before. */
+const ORPHANED_MS = 10_000;
 /** When another node is claiming. */
 const CLAIM_AGAIN_MS = 10;
 const LOST_REASON = 'The try was lost: Redis forgot it, or did not take it';
@@ -39,6 +41,8 @@ export class BullEventQueue extends EventQueue {
     error => this.settings.log.warn({ err: error }, 'deliveries could not be claimed; trying again'),
   );
   #lookingAfter: Promise<void> | undefined;
+  /** Tries of other nodes that Redis knows nothing of, and since when that was seen. */
+  #orphans: ReadonlyMap<string, number> = new Map();
   /** Whether Redis did not take what it was given last. */
   #refused = false;
   #timers: NodeJS.Timeout[] = [];
@@ -182,6 +186,7 @@ export class BullEventQueue extends EventQueue {
   #lookAfter(): void {
     if (this.#lookingAfter || !this.#bull?.ready) return;
     this.#lookingAfter = this.#lookAfterOwn()
+      .then(() => this.#lookAfterOthers())
       .catch((error: unknown) => this.settings.log.debug({ err: error }, 'what is in Redis could not be looked at'))
       .finally(() => {
         this.#lookingAfter = undefined;
@@ -199,6 +204,32 @@ export class BullEventQueue extends EventQueue {
     }
     await this.deliveries.renewTries(waiting, this.settings.leaseMs);
     if (own.length > waiting.length) this.wake();
+  }
+
+  /**
+   * What a node had claimed that was killed before Redis had it: nothing but the end of the claim would bring it back, unless the node
+   * starts again. One node at a time looks; a try that goes on after all finds that it is no longer to be made.
+   */
+  async #lookAfterOthers(): Promise<void> {
+    const before = Date.now() - ORPHANED_MS;
+    const others = (await this.deliveries.running()).filter(
+      one => !this.#isOwn(one) && one.claimedAt < before && !this.#running.has(one.id),
+    );
+    const lease = others.length > 0 ? await this.coordinator.acquire('deliveries/orphans', 1) : undefined;
+    if (!lease) return;
+    try {
+      const [now, seen] = [performance.now(), new Map<string, number>()];
+      for (const { id, attempt } of others) {
+        const { state } = await this.#bull!.stateOf({ id, attempt });
+        if (state === 'waiting' || state === 'running') continue;
+        const since = this.#orphans.get(`${id}-${attempt}`) ?? now;
+        if (now - since >= ORPHANED_MS) await this.deliveries.release(id, attempt, LOST_REASON);
+        else seen.set(`${id}-${attempt}`, since);
+      }
+      this.#orphans = seen;
+    } finally {
+      await lease.release();
+    }
   }
 
   /** What this node had claimed before it was killed runs anew, unless it waits in Redis or another node runs it. */

@@ -168,6 +168,51 @@ test("a target's share of the slots is for all nodes together", async t => {
   t.is(most, 2);
 });
 
+test('what a node had claimed that was killed before Redis had it is tried by another one, long before the claim ends', async t => {
+  const parts = await begin(t);
+  parts.open();
+  await parts.outbox.publish('a');
+  const [claimed] = await parts.outbox.deliveries.claim(new Map([['a', 1]]), 'killed/x', 3_600_000);
+  t.is(claimed?.attempt, 1);
+  await until(async () => (await succeeded(parts)) === 1);
+  t.deepEqual(
+    parts.tries.map(({ id, attempt }) => ({ id, attempt })),
+    [{ id: claimed!.id, attempt: 2 }],
+  );
+});
+
+test('what another node has just claimed, or runs, is left to it', async t => {
+  const redis = await startRedis();
+  t.teardown(() => redis.stop());
+  const first = await Outbox.open(t, { node: 'one' });
+  const second = await Outbox.open(t, { node: 'two' }, first.directory);
+  const place = { url: redis.url, tls: {}, keyPrefix: basename(first.directory) };
+  let tries = 0;
+  let open = () => {};
+  const opened = new Promise<void>(resolve => {
+    open = resolve;
+  });
+  for (const { deliveries, rules, settings } of [first, second]) {
+    const queue = stopAtEnd(t, new BullEventQueue(deliveries, rules, first.coordinator, settings, place));
+    await queue.start(async ({ id, attempt }) => {
+      tries++;
+      await opened;
+      await deliveries.finish(id, attempt, { startedAt: Date.now(), durationMs: 1, succeeded: true, summary: 'ok', answer: undefined });
+    });
+  }
+  await first.publish('a');
+  first.wake();
+  await until(() => tries === 1);
+  await first.publish('b');
+  const [claimed] = await first.deliveries.claim(new Map([['b', 1]]), 'three/x', 3_600_000);
+  await new Promise(resolve => setTimeout(resolve, 9_000));
+  t.is(tries, 1);
+  t.true(await first.deliveries.isRunning(claimed!.id, 1));
+  open();
+  await until(async () => (await first.deliveries.page({ state: 'succeeded' }, undefined, 1)).total >= 1);
+  t.pass();
+});
+
 test('ends in time although the connection on which workers wait was lost just then', async t => {
   const { redis, relay, queue } = await begin(t);
   const waiting = await until(async () => {
