@@ -6,6 +6,7 @@ import { randomToken } from '../ids.js';
 import type { Logger } from '../log.js';
 import { Correspondence, type Wire } from './correspondence.js';
 import { FiguresHost } from './figures.js';
+import { recoverHandedOver } from './handed-over.js';
 import { CoordinatorHost } from './ipc-host.js';
 import { type Assignment, nameOfPart } from './part.js';
 import { WorkerLink } from './worker-link.js';
@@ -191,8 +192,11 @@ export class Workers {
   }
 
   #spawn(place: Place): Running {
-    const running = new Running(cluster.fork(), nameOfPart(place.part), place.part.role);
+    const worker = cluster.fork();
+    const running = new Running(worker, nameOfPart(place.part), place.part.role);
     const { letters } = running;
+    const isOther = (one: Running) => one !== running && one.role === 'serve' && one.isReady && !one.isExpected;
+    recoverHandedOver(worker.process, () => [...this.#running].some(isOther));
     this.#running.add(running);
     const leave = this.#host.join(letters);
     letters.on('worker.begin', (): Assignment => ({ ...this.#assignment, ...place.part }));

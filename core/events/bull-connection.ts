@@ -119,7 +119,11 @@ export class BullConnection {
 
   async #endWorker(force: boolean): Promise<void> {
     if (this.#worker) await answered(this.#worker.close(force), FORGOTTEN_MS).catch(() => undefined);
-    for (const client of this.#waiting) client.disconnect();
+    for (const client of this.#waiting) {
+      // A worker that was waiting for its connection to come back makes one anew when it hears that it has ended.
+      client.connect = () => Promise.reject(new Error('The worker has ended'));
+      client.disconnect();
+    }
     this.#waiting.clear();
   }
 

@@ -1,4 +1,5 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -55,6 +56,21 @@ test.serial('limits hold over all processes, and sessions of each are seen and e
   for (const { id } of sessions) await hub.json(['sessions', 'end', id]);
   await until('all are dropped', () => clients.every(client => !client.alive));
   await until('their slots are free', async () => (await logIn(hub).catch(() => undefined)) !== undefined);
+  t.is(await hub.stop(), 0);
+});
+
+test.serial('a connection that was on its way to a process that dies goes to another one', async t => {
+  const hub = await startWorkers(t);
+  const victim = (await processesOf(hub)).find(({ name }) => name === 'serve 0')!;
+  process.kill(victim.pid, 'SIGSTOP');
+  let greeted = 0;
+  const sockets = Array.from({ length: 6 }, () => connect(hub.port, '127.0.0.1').once('data', () => greeted++));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  await until('all but one are greeted', () => greeted === 5);
+  await killPart(hub, victim);
+  await until('the last one is greeted', () => greeted === 6);
   t.is(await hub.stop(), 0);
 });
 

@@ -186,6 +186,9 @@ test('what another node has just claimed, or runs, is left to it', async t => {
   t.teardown(() => redis.stop());
   const first = await Outbox.open(t, { node: 'one' });
   const second = await Outbox.open(t, { node: 'two' }, first.directory);
+  // Before there is a queue that would claim it.
+  await first.publish('b');
+  const [claimed] = await first.deliveries.claim(new Map([['b', 1]]), 'three/x', 3_600_000);
   const place = { url: redis.url, tls: {}, keyPrefix: basename(first.directory) };
   let tries = 0;
   let open = () => {};
@@ -200,11 +203,10 @@ test('what another node has just claimed, or runs, is left to it', async t => {
       await deliveries.finish(id, attempt, { startedAt: Date.now(), durationMs: 1, succeeded: true, summary: 'ok', answer: undefined });
     });
   }
+  t.teardown(() => open());
   await first.publish('a');
   first.wake();
   await until(() => tries === 1);
-  await first.publish('b');
-  const [claimed] = await first.deliveries.claim(new Map([['b', 1]]), 'three/x', 3_600_000);
   await new Promise(resolve => setTimeout(resolve, 9_000));
   t.is(tries, 1);
   t.true(await first.deliveries.isRunning(claimed!.id, 1));
@@ -254,4 +256,23 @@ test('a process whose slots are all taken when Redis is lost goes on with everyt
   t.true(turns > 10);
   await parts.relay.start();
   await until(async () => (await succeeded(parts)) === 6);
+});
+
+test('leaves no connection behind when Redis was away', async t => {
+  const { redis, relay, outbox, tries, open } = await begin(t);
+  open();
+  for (let round = 1; round <= 2; round++) {
+    await relay.stop();
+    // By then the worker has given up its question, and waits for the connection.
+    await new Promise(resolve => setTimeout(resolve, 4_500));
+    await relay.start();
+    await outbox.publish('a');
+    await until(() => tries.length === round);
+  }
+  await new Promise(resolve => setTimeout(resolve, 3_000));
+  const clients = String(await command(redis, 'CLIENT', 'LIST'))
+    .trim()
+    .split('\n');
+  // One for questions, one on which the worker waits, and that of this command.
+  t.is(clients.length, 3, clients.join('\n'));
 });
