@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Queue } from 'bullmq';
 import { until } from '../support/children.js';
 import { Clients } from '../support/clients.js';
 import { addWebhook } from '../support/events.js';
@@ -17,6 +18,9 @@ const PASSWORD = 'a long password';
 const EVERY_MS = 100;
 /** Every so many uploads the client logs in anew. */
 const LOGIN_EVERY = 5;
+/** So many uploads before the fault, no node may begin what it hands to Redis: that much is in it then. */
+const PAUSED_UPLOADS = 8;
+const PREFIX = 'entrepot';
 /** From when Redis is back until everything is delivered. */
 const BACK_MS = 15_000;
 
@@ -33,15 +37,19 @@ interface Parts {
 
 interface Fault {
   readonly name: string;
+  /** Redis has no records afterwards, so that what waits in it is lost. */
+  readonly forgets?: true;
+  /** What the gauge shows meanwhile; 0 unless told. */
+  readonly gauge?: '1';
   spoil(parts: Parts): Promise<unknown> | unknown;
   /** Whatever is not mended is over as soon as it was done. */
   mend?(parts: Parts): Promise<unknown> | unknown;
 }
 
 const FAULTS: readonly Fault[] = [
-  { name: 'killed, and away for a while', spoil: ({ redis }) => redis.kill(), mend: ({ redis }) => redis.restart() },
-  { name: 'started anew without its records', spoil: ({ redis }) => redis.restart() },
-  { name: 'FLUSHALL', spoil: ({ redis }) => command(redis, 'FLUSHALL') },
+  { name: 'killed, and away for a while', forgets: true, spoil: ({ redis }) => redis.kill(), mend: ({ redis }) => redis.restart() },
+  { name: 'started anew without its records', forgets: true, spoil: ({ redis }) => redis.restart() },
+  { name: 'FLUSHALL', forgets: true, spoil: ({ redis }) => command(redis, 'FLUSHALL') },
   {
     name: 'SIGSTOP',
     spoil: ({ redis }) => process.kill(redis.pid, 'SIGSTOP'),
@@ -51,6 +59,12 @@ const FAULTS: readonly Fault[] = [
     name: 'maxmemory 1mb',
     spoil: ({ redis }) => command(redis, 'CONFIG', 'SET', 'maxmemory', '1mb'),
     mend: ({ redis }) => command(redis, 'CONFIG', 'SET', 'maxmemory', '0'),
+  },
+  {
+    name: 'takes everything but deliveries',
+    gauge: '1',
+    spoil: ({ redis }) => command(redis, 'ACL', 'SETUSER', 'default', 'resetkeys', `~${PREFIX}:[^d]*`),
+    mend: ({ redis }) => command(redis, 'ACL', 'SETUSER', 'default', 'allkeys'),
   },
   {
     name: 'cut off by a proxy, which goes on to accept',
@@ -69,8 +83,8 @@ const script: AcceptScript = {
     const plan = scale === 'full' ? { uploads: 1_000, outageMs: 60_000 } : { uploads: 100, outageMs: 5_000 };
     const key = await (await Clients.create()).makeKey('alice');
     // Some at a time, since each of them mostly waits.
-    for (let i = 0; i < FAULTS.length; i += 3) {
-      const runs = FAULTS.slice(i, i + 3).map(fault => ({ fault, run: suffer(fault, plan, key) }));
+    for (let i = 0; i < FAULTS.length; i += 4) {
+      const runs = FAULTS.slice(i, i + 4).map(fault => ({ fault, run: suffer(fault, plan, key) }));
       for (const { run } of runs) run.catch(() => undefined);
       for (const { fault, run } of runs) await report.check(fault.name, () => run);
     }
@@ -87,6 +101,7 @@ async function suffer(fault: Fault, { uploads, outageMs }: Plan, key: string): P
   const faultAt = Math.round(uploads * 0.2);
   let failed = 0;
   let gauge: string | undefined;
+  let waiting = 0;
   let [back, backAt] = [0, 0];
   try {
     await hub.addUser('alice', PASSWORD, ['--key', `${key}.pub`]);
@@ -96,8 +111,10 @@ async function suffer(fault: Fault, { uploads, outageMs }: Plan, key: string): P
     let suffering: Promise<void> | undefined;
     const running: Promise<void>[] = [];
     for (let i = 0; i < uploads; i++) {
+      if (fault.forgets && i === faultAt - PAUSED_UPLOADS) await pauseJobs(redis);
       if (i === faultAt)
         suffering = (async () => {
+          if (fault.forgets) waiting = await until('jobs wait in Redis', () => countWaiting(redis));
           await fault.spoil(parts);
           if (fault.mend) {
             await sleep(outageMs);
@@ -123,10 +140,10 @@ async function suffer(fault: Fault, { uploads, outageMs }: Plan, key: string): P
     const resumedMs = Math.round(Math.min(...receiver.received.filter(({ at }) => at >= backAt).map(({ at }) => at)) - backAt);
     const missing = uploads - paths().size;
     const ids = new Set(receiver.accepted(TYPE).map(({ id }) => id)).size;
-    const figures = `${uploads} uploads, failed ${failed}, missing events ${missing}, several ids ${ids - paths().size}; first delivery ${resumedMs} ms after it was back, the last ${Math.round(behindMs)} ms after the last upload`;
+    const figures = `${uploads} uploads, failed ${failed}, missing events ${missing}, several ids ${ids - paths().size}; ${fault.forgets ? `${waiting} jobs lost in Redis; ` : ''}first delivery ${resumedMs} ms after it was back, the last ${Math.round(behindMs)} ms after the last upload`;
     assert.deepEqual([failed, missing, ids], [0, 0, uploads], figures);
     assert.ok(Math.max(resumedMs, behindMs) <= BACK_MS, figures);
-    if (fault.mend) assert.equal(gauge, '0', 'entrepot_redis_up while it was away');
+    if (fault.mend) assert.equal(gauge, fault.gauge ?? '0', 'entrepot_redis_up meanwhile');
     assert.equal(await until('entrepot_redis_up', async () => (await metric(hub)) === '1' && '1'), '1');
     return figures;
   } finally {
@@ -197,6 +214,25 @@ class Uploader {
     void Promise.allSettled(puts)
       .then(leave)
       .catch(() => undefined);
+  }
+}
+
+/** As an operator may by BullMQ's own means: jobs are added, and no worker takes one. It ends with Redis' records. */
+async function pauseJobs(redis: Service): Promise<void> {
+  await withJobs(redis, jobs => jobs.pause());
+}
+
+async function countWaiting(redis: Service): Promise<number> {
+  return withJobs(redis, jobs => jobs.getWaitingCount());
+}
+
+async function withJobs<T>({ port }: Service, work: (jobs: Queue) => Promise<T>): Promise<T> {
+  const { Queue } = await import('bullmq');
+  const jobs = new Queue('deliveries', { connection: { port }, prefix: PREFIX });
+  try {
+    return await work(jobs);
+  } finally {
+    await jobs.close();
   }
 }
 
