@@ -142,7 +142,8 @@ export class EventRepository {
     limit: number,
     { offset = 0, countLimit }: { readonly offset?: number; readonly countLimit?: number } = {},
   ): Promise<Page<HubEvent>> {
-    if (filter.text !== undefined && countLimit !== undefined) return this.#search(filter, cursor, limit, offset, countLimit);
+    if (filter.text !== undefined && countLimit !== undefined && cursor === undefined)
+      return this.#search(filter, limit, offset, countLimit);
     const counted = this.#matching(filter).select('id');
     if (countLimit !== undefined) counted.limit(countLimit);
     const [count, rows] = await Promise.all([
@@ -152,19 +153,13 @@ export class EventRepository {
     return pageOf(rows, limit, Number((count as { total: number } | undefined)?.total ?? 0));
   }
 
-  /** A text is looked for in every event: once, for the page and the total alike. */
-  async #search(
-    filter: EventFilter,
-    cursor: string | undefined,
-    limit: number,
-    offset: number,
-    countLimit: number,
-  ): Promise<Page<HubEvent>> {
+  /** A text is looked for in every event: once, for the first page and the total alike. */
+  async #search(filter: EventFilter, limit: number, offset: number, countLimit: number): Promise<Page<HubEvent>> {
     const ids: readonly string[] = await this.#matching(filter)
       .orderBy('id', 'desc')
       .limit(Math.max(countLimit, offset + limit + 1))
       .pluck('id');
-    const shown = (cursor === undefined ? ids : ids.filter(id => id < cursor)).slice(offset, offset + limit + 1);
+    const shown = ids.slice(offset, offset + limit + 1);
     const rows: readonly EventRow[] = await this.database.reader('events').whereIn('id', shown).orderBy('id', 'desc').select('id', 'event');
     return pageOf(rows, limit, Math.min(ids.length, countLimit));
   }

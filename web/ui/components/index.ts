@@ -1,5 +1,6 @@
 /** What pages are built from. */
 export { Mark } from './brand.js';
+export { EndlessTable } from './endless-table.js';
 export { Entrance } from './entrance.js';
 export { type Feedback, useFeedback } from './feedback.js';
 export { Fields, Form, type HubForm, useHubForm } from './form.js';

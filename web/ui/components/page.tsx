@@ -1,6 +1,7 @@
 import { IconArrowLeft } from '@tabler/icons-react';
-import { type ReactNode, useEffect } from 'react';
+import { type MouseEvent, type ReactNode, useEffect } from 'react';
 import { Link } from 'wouter';
+import { cameFrom } from '../lib/arrival.js';
 import { useBrandName } from '../lib/branding.js';
 import classes from './page.module.css';
 
@@ -27,7 +28,7 @@ export function Page({ title, lead, actions, back, mark, narrow, children }: Pag
       <header className={classes.header}>
         <div className={classes.heading}>
           {back && (
-            <Link href={back.href} className={classes.back!}>
+            <Link href={back.href} className={classes.back!} onClick={event => returnTo(back.href, event)}>
               <IconArrowLeft size={14} aria-hidden />
               {back.label}
             </Link>
@@ -43,6 +44,13 @@ export function Page({ title, lead, actions, back, mark, narrow, children }: Pag
       {children}
     </div>
   );
+}
+
+/** To the list as it was left, where it led here. */
+function returnTo(path: string, event: MouseEvent): void {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || !cameFrom(path)) return;
+  event.preventDefault();
+  history.back();
 }
 
 /** Names the page in the browser's tab and history. */

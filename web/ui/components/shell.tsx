@@ -2,6 +2,7 @@ import { ActionIcon, Drawer, Menu, Tooltip } from '@mantine/core';
 import { IconLogout, IconMenu2, IconSearch } from '@tabler/icons-react';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
+import { isReturning } from '../lib/arrival.js';
 import { useIdentity, useSession } from '../lib/session.js';
 import { useSpeech } from '../lib/texts.js';
 import { Mark } from './brand.js';
@@ -102,14 +103,14 @@ export function Shell({
   );
 }
 
-/** Runs `arrive` and shows the top whenever another page is reached. */
+/** Runs `arrive` whenever another page is reached, and shows its top unless the reader went back: browsers know how far he was. */
 function useArrival(location: string, arrive: () => void): void {
   const last = useRef(location);
   useEffect(() => {
     if (last.current === location) return;
     last.current = location;
     arrive();
-    window.scrollTo(0, 0);
+    if (!isReturning()) window.scrollTo(0, 0);
   });
 }
 

@@ -78,9 +78,23 @@ export interface TableProps<T> {
 
 /** A list of records: searched, filtered, sorted and paged by the server; cards where there is no room for columns. */
 export function DataTable<T>(props: TableProps<T>) {
+  const { list, query } = props;
+  const rows = query.data?.items ?? [];
+  return (
+    <ListFrame {...props}>
+      <Rows {...props} rows={rows} />
+      {list && <Pager list={list} total={query.data?.total ?? 0} exact={query.data?.exact !== false} shown={rows.length} />}
+    </ListFrame>
+  );
+}
+
+/** What surrounds the rows of a list, and stands in their place while there are none. */
+export function ListFrame<T>({
+  children,
+  ...props
+}: Omit<TableProps<T>, 'href' | 'rowKey' | 'columns'> & { readonly children: ReactNode }) {
   const { list, query, empty } = props;
   const { t } = useSpeech();
-  const rows = query.data?.items ?? [];
   const narrowed = list?.narrowed ?? false;
   const bar = (props.search !== undefined || props.filters?.length || props.toolbar) && (query.data?.total !== 0 || narrowed);
   return (
@@ -92,9 +106,9 @@ export function DataTable<T>(props: TableProps<T>) {
         </div>
       ) : query.data === undefined ? (
         <Pending lines={8} />
-      ) : rows.length === 0 && !narrowed ? (
+      ) : query.data.items.length === 0 && !narrowed ? (
         empty
-      ) : rows.length === 0 ? (
+      ) : query.data.items.length === 0 ? (
         <div className={classes.nothing}>
           <p>{t('table.nothing')}</p>
           <Button variant="default" size="xs" onClick={list!.clear}>
@@ -102,16 +116,13 @@ export function DataTable<T>(props: TableProps<T>) {
           </Button>
         </div>
       ) : (
-        <>
-          <Rows {...props} rows={rows} />
-          {list && <Pager list={list} total={query.data.total} exact={query.data.exact !== false} shown={rows.length} />}
-        </>
+        children
       )}
     </div>
   );
 }
 
-function Toolbar<T>({ list, search, filters, toolbar }: TableProps<T>) {
+function Toolbar<T>({ list, search, filters, toolbar }: Pick<TableProps<T>, 'list' | 'search' | 'filters' | 'toolbar'>) {
   const { t } = useSpeech();
   const [text, setText] = useState(list?.search ?? '');
   const send = useDebouncedCallback((value: string) => list?.set({ search: value }), 250);

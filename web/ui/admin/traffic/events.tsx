@@ -1,12 +1,12 @@
 import { IconHistory, IconTimeline } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
-import { type Column, DataTable, Empty, type Filter, Page, Path, Status, Tag, type Tone, When } from '../../components/index.js';
+import { type Column, Empty, EndlessTable, type Filter, Page, Path, Status, Tag, type Tone, When } from '../../components/index.js';
+import { useEndless } from '../../lib/endless.js';
 import { useListState } from '../../lib/list-state.js';
 import type { HubEvent } from '../../lib/live.js';
 import { EVENT_TYPES } from '../../lib/model.js';
 import { sinceOf } from '../../lib/ranges.js';
 import { segment } from '../../lib/request.js';
-import { useList } from '../../lib/resources.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
 import { ExportMenu } from './export-menu.js';
 import { ReplayRange } from './replay-range.js';
@@ -18,6 +18,7 @@ export function EventsPage() {
   return (
     <EventList
       title={t('nav.events')}
+      path="/events"
       lead={t('events.lead')}
       filters={[types]}
       empty={
@@ -35,6 +36,7 @@ export function AuditPage() {
   return (
     <EventList
       title={t('nav.audit')}
+      path="/audit"
       lead={t('audit.lead')}
       type="admin.acted"
       filters={[]}
@@ -49,12 +51,15 @@ export function AuditPage() {
 
 function EventList({
   title,
+  path,
   lead,
   type,
   filters,
   empty,
 }: {
   readonly title: string;
+  /** Of the page. */
+  readonly path: string;
   readonly lead: string;
   /** The one type that is shown. */
   readonly type?: string;
@@ -63,17 +68,17 @@ function EventList({
 }) {
   const { t } = useSpeech();
   const list = useListState('-time', ['type', 'user', 'path', 'range']);
-  const { sort: _sort, limit, offset, range, ...wanted } = list.query as Record<string, string | number>;
-  const since = sinceOf(range);
-  const { range: _range, ...narrowed } = list.filters;
-  const filter = { ...wanted, since, ...(type !== undefined && { type }) };
-  const query = useList<HubEvent>('/events', undefined, { ...filter, limit, offset });
+  const { range, ...narrowed } = list.filters;
+  const asked = () => ({ search: list.search, ...narrowed, since: sinceOf(range), ...(type !== undefined && { type }) });
+  const filter = asked();
+  const { since } = filter;
+  const rows = useEndless<HubEvent>('/events', { search: list.search, ...list.filters, type: type ?? list.filters.type }, asked);
   return (
     <Page
       title={title}
       lead={lead}
       actions={
-        (query.data?.total ?? 0) > 0 && (
+        rows.total > 0 && (
           <>
             {/* What is searched for cannot be replayed, and what administrators did is not for sending again. */}
             {since !== undefined && list.search === '' && type === undefined && <ReplayRange filter={{ since, ...narrowed }} />}
@@ -82,11 +87,12 @@ function EventList({
         )
       }
     >
-      <DataTable
+      <EndlessTable
         label={title}
         columns={columns(t, type === undefined)}
-        query={query}
-        rowKey={event => event.id}
+        rows={rows}
+        path={path}
+        rowKey={idOf}
         href={event => `/events/${segment(event.id)}`}
         list={list}
         search={t('events.search')}
@@ -104,25 +110,25 @@ function EventList({
   );
 }
 
+const idOf = (event: HubEvent) => event.id;
+
 function columns(t: Translate, all: boolean): readonly Column<HubEvent>[] {
   return [
-    ...(all
-      ? [{ key: 'type', header: t('events.type'), render: (event: HubEvent) => <EventType type={event.type} />, width: '13rem' }]
-      : []),
+    ...(all ? [{ key: 'type', header: t('events.type'), render: (event: HubEvent) => <EventType type={event.type} />, width: '22%' }] : []),
     { key: 'subject', header: t('events.subject'), render: event => <EventSubject event={event} /> },
-    { key: 'user', header: t('events.user'), render: event => <span dir="auto">{userOf(event)}</span>, width: '9rem' },
+    { key: 'user', header: t('events.user'), render: event => <span dir="auto">{userOf(event)}</span>, width: '12%' },
     ...(all
       ? [
           {
             key: 'protocol',
             header: t('events.protocol'),
             render: (event: HubEvent) => protocolOf(event) && <Tag>{protocolOf(event)}</Tag>,
-            width: '6rem',
+            width: '9%',
           },
         ]
       : []),
-    { key: 'address', header: t('events.address'), render: event => <code>{addressOf(event)}</code>, width: '9rem' },
-    { key: 'time', header: t('events.time'), render: event => <When time={event.time} />, width: '9rem' },
+    { key: 'address', header: t('events.address'), render: event => <code>{addressOf(event)}</code>, width: '15%' },
+    { key: 'time', header: t('events.time'), render: event => <When time={event.time} />, width: '16%' },
   ];
 }
 

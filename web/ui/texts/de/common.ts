@@ -119,7 +119,10 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   'shell.search': 'Suchen und tun',
   'shell.skip': 'Zum Inhalt springen',
 
+  'table.all': 'Alle {count} sind zu sehen.',
   'table.clear': 'Alle zeigen',
+  'table.fresh': { one: '{count} neues Ereignis', other: '{count} neue Ereignisse' },
+  'table.freshMany': 'Mindestens {count} neue Ereignisse',
   'table.next': 'Weiter',
   'table.nothing': 'Nichts passt zu dem, was Sie suchen.',
   'table.pages': 'Seiten der Liste',

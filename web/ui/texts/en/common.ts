@@ -113,7 +113,10 @@ export const common = {
   'shell.search': 'Search and do',
   'shell.skip': 'Skip to the content',
 
+  'table.all': 'All {count} are shown.',
   'table.clear': 'Show all',
+  'table.fresh': { one: '{count} new event', other: '{count} new events' },
+  'table.freshMany': 'At least {count} new events',
   'table.next': 'Next',
   'table.nothing': 'Nothing matches what you are looking for.',
   'table.pages': 'Pages of the list',
