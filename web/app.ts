@@ -4,7 +4,7 @@ import { HubError } from '#core/api.js';
 import { API_ROUTES } from './api/index.js';
 import { authenticate } from './auth/authenticate.js';
 import { type Caller, keyRefusal, mayUse } from './auth/caller.js';
-import { audited } from './http/audit.js';
+import { type AuditedCall, audited, refused } from './http/audit.js';
 import { clientOf, refuseForeign, refuseForeignHost } from './http/client.js';
 import { addSecurityHeaders } from './http/headers.js';
 import { addHealthRoutes } from './http/health.js';
@@ -101,9 +101,8 @@ export class WebApp {
 
   #add(route: Route): void {
     const { options } = this.services;
-    const failAction = (_request: Request, _h: ResponseToolkit, error?: Error) => {
-      throw error!;
-    };
+    const failAction = (request: Request, _h: ResponseToolkit, error?: Error) =>
+      refused(this.services, { ...factsOf(route, request, options), body: request.payload }, error);
     this.server.route({
       method: route.method,
       path: `${options.basePath}${API}${route.path}`,
@@ -157,19 +156,25 @@ export class WebApp {
   }
 }
 
+function factsOf(route: Route, request: Request, options: WebServices['options']): AuditedCall {
+  return { route, caller: request.app.caller, client: clientOf(request, options), params: request.params, body: undefined };
+}
+
 /** Finds out who asks, and turns away who may not. */
 async function admit(route: Route, request: Request, h: ResponseToolkit, services: WebServices, rates: Rates) {
   const caller = await authenticate(request, services);
   const { remoteAddress } = clientOf(request, services.options);
   request.app.rate = rates.take(caller?.session?.id ?? caller?.key?.id ?? remoteAddress);
   refuseForeign(request, services.options, { strict: caller?.session !== undefined });
+  const refuse = (why: string) =>
+    refused(services, { ...factsOf(route, request, services.options), caller }, new HubError('permission-denied', why));
   if (!mayUse(caller, route.access)) {
     if (!caller) throw new HubError('authentication-failed', 'Log in first');
     const needed = route.access === 'user' ? 'a user of the hub' : `an admin with the role ${route.access}`;
-    throw new HubError('permission-denied', `This is for ${needed}`);
+    await refuse(`This is for ${needed}`);
   }
   const refusal = caller?.key && keyRefusal(caller.key, route);
-  if (refusal !== undefined) throw new HubError('permission-denied', refusal);
+  if (refusal !== undefined) await refuse(refusal);
   if (caller) request.app.caller = caller;
   return h.continue;
 }

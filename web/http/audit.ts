@@ -29,7 +29,12 @@ export async function audited<T>(
       .map(String)
       .join(' ')
       .slice(0, 512),
-    fields: typeof body === 'object' && body !== null && !Buffer.isBuffer(body) ? Object.keys(body).slice(0, 50) : [],
+    fields:
+      typeof body === 'object' && body !== null && !Buffer.isBuffer(body)
+        ? Object.keys(body)
+            .slice(0, 50)
+            .map(name => name.slice(0, 100))
+        : [],
   };
   const record = (refused?: string) =>
     bus
@@ -43,4 +48,9 @@ export async function audited<T>(
     await record(toHubError(error).message);
     throw error;
   }
+}
+
+/** Throws `error`, for which a request is refused before it is run, and records it where an admin asked for a change. */
+export function refused(services: WebServices, call: AuditedCall, error: unknown): Promise<never> {
+  return audited(services, call, () => Promise.reject(error));
 }
