@@ -4,17 +4,7 @@ import { HubError } from '../errors.js';
 import type { ClaimedDelivery } from '../events/delivery.js';
 import type { HubEvent } from '../events/types.js';
 import { Database } from './database.js';
-import {
-  CLAIMED,
-  claiming,
-  DUE_TARGETS,
-  type Lost,
-  RECORD_ATTEMPT,
-  RECORD_OUTCOME,
-  RELEASE,
-  renewal,
-  replaying,
-} from './delivery-statements.js';
+import { CLAIMED, claiming, DUE_TARGETS, finishing, type Lost, releasing, renewal, replaying } from './delivery-statements.js';
 import { DELIVERY_STATES, type DeliveryState } from './delivery-states.js';
 import type { Page } from './page.js';
 
@@ -189,16 +179,12 @@ export class DeliveryRepository {
     const { startedAt, durationMs, succeeded, summary, answer, request, retryAt } = outcome;
     const state: DeliveryState = succeeded ? 'succeeded' : retryAt === undefined ? 'dead' : 'waiting';
     const finishedAt = retryAt === undefined ? Date.now() : null;
-    const results = await this.database.atomically([
-      {
-        sql: RECORD_ATTEMPT,
-        bindings: [startedAt, Math.round(durationMs), succeeded ? 1 : 0, summary, answer ?? null, request ?? null, id, attempt],
-      },
-      {
-        sql: RECORD_OUTCOME,
-        bindings: [state, succeeded ? 0 : 1, retryAt ?? null, succeeded ? null : summary, finishedAt, id, attempt],
-      },
-    ]);
+    const results = await this.database.atomically(
+      finishing(this.database.dialect, id, attempt, {
+        attempt: [startedAt, Math.round(durationMs), succeeded ? 1 : 0, summary, answer ?? null, request ?? null],
+        outcome: [state, succeeded ? 0 : 1, retryAt ?? null, succeeded ? null : summary, finishedAt],
+      }),
+    );
     const recorded = results.at(-1)?.changes === 1;
     if (recorded) this.#tell({ id, state });
     return recorded;
@@ -294,11 +280,7 @@ export class DeliveryRepository {
   }
 
   async #release(which: Lost, reason: string, bindings: readonly (string | number)[]): Promise<number> {
-    const now = Date.now();
-    const results = await this.database.atomically([
-      { sql: RELEASE[which].record, bindings: [now, reason, ...bindings] },
-      { sql: RELEASE[which].update, bindings: [now, ...bindings] },
-    ]);
+    const results = await this.database.atomically(releasing(this.database.dialect, which, reason, bindings));
     return results.at(-1)?.changes ?? 0;
   }
 

@@ -70,19 +70,50 @@ const LOST_WHERE = {
 /** Which tries are given back: those whose lease ran out, those of a node, or one. */
 export type Lost = keyof typeof LOST_WHERE;
 
-/** The texts that give tries back, by which. Bindings: now, reason, and those of which; then now, and those of which. */
-export const RELEASE: Readonly<Record<Lost, { readonly record: string; readonly update: string }>> = {
-  expired: releaseTexts(LOST_WHERE.expired),
-  node: releaseTexts(LOST_WHERE.node),
-  one: releaseTexts(LOST_WHERE.one),
-};
+/**
+ * Rows are locked before the try is recorded: where a hub was killed, its last statement may still run on the server, and what
+ * reads past it would record the same try once more.
+ */
+const LOCK: Readonly<Record<Dialect, string>> = { sqlite: '', postgres: ' for update', mysql: ' for update' };
 
-/** Bindings: started, duration, whether it succeeded, summary, answer, request, id, attempt. */
-export const RECORD_ATTEMPT = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer, request)
+/** Gives tries back, with a record of each: `bindings` are those of which. */
+export function releasing(
+  dialect: Dialect,
+  which: Lost,
+  reason: string,
+  bindings: readonly (string | number)[],
+): readonly [record: Statement, update: Statement] {
+  const where = LOST_WHERE[which];
+  const now = Date.now();
+  const record = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
+    select id, attempt, claimed_at, ? - claimed_at, false, ?, null from deliveries where ${where}${LOCK[dialect]}`;
+  const update = `update deliveries set state = 'waiting', due_at = ?, claimed_by = null, claimed_at = null where ${where}`;
+  return [
+    { sql: record, bindings: [now, reason, ...bindings] },
+    { sql: update, bindings: [now, ...bindings] },
+  ];
+}
+
+const RECORD_ATTEMPT = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer, request)
   select id, attempt, ?, ?, ?, ?, ?, ? from deliveries where ${LOST_WHERE.one}`;
-/** Bindings: state, failures more, due, error, finished, id, attempt. */
-export const RECORD_OUTCOME = `update deliveries set state = ?, failures = failures + ?, due_at = ?, claimed_by = null, claimed_at = null, last_error = ?, finished_at = ?
+const RECORD_OUTCOME = `update deliveries set state = ?, failures = failures + ?, due_at = ?, claimed_by = null, claimed_at = null, last_error = ?, finished_at = ?
   where ${LOST_WHERE.one}`;
+
+/** Bindings of the two statements that end a try, before those that say which one. */
+export interface Ending {
+  /** Started, duration, whether it succeeded, summary, answer, request. */
+  readonly attempt: readonly (string | number | null)[];
+  /** State, failures more, due, error, finished. */
+  readonly outcome: readonly (string | number | null)[];
+}
+
+/** Ends a try with a record of it, unless it was ended before or given to someone else. */
+export function finishing(dialect: Dialect, id: string, attempt: number, ending: Ending): readonly [record: Statement, update: Statement] {
+  return [
+    { sql: RECORD_ATTEMPT + LOCK[dialect], bindings: [...ending.attempt, id, attempt] },
+    { sql: RECORD_OUTCOME, bindings: [...ending.outcome, id, attempt] },
+  ];
+}
 
 const REPLAY_NEW = `insert into deliveries (id, event_id, target, state, attempt, failures, due_at, created_at)
   select ?, id, ?, 'waiting', 0, 0, ?, ? from events
@@ -113,12 +144,4 @@ export function insertingDeliveries(eventId: string, targets: readonly string[],
     statements.push({ sql: INSERT + some.map(() => ROW).join(', '), bindings });
   }
   return statements;
-}
-
-function releaseTexts(where: string): { readonly record: string; readonly update: string } {
-  return {
-    record: `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
-      select id, attempt, claimed_at, ? - claimed_at, false, ?, null from deliveries where ${where}`,
-    update: `update deliveries set state = 'waiting', due_at = ?, claimed_by = null, claimed_at = null where ${where}`,
-  };
 }

@@ -1,5 +1,8 @@
 import 'reflect-metadata';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
+import { finishing } from '#core/db/delivery-statements.js';
 import type { EventFilter } from '#core/db/events.js';
 import { RuleLoader } from '#core/events/rule-loader.js';
 import type { Rule } from '#core/events/rules.js';
@@ -152,6 +155,32 @@ test('prunes old events, except those of which a delivery is not done', async t 
   t.is(await outbox.events.prune(Date.now() - 30 * DAY), 1);
   t.deepEqual(await types(), ['a.new', 'a.waiting']);
   t.is((await outbox.database.knex('delivery_attempts')).length, 1);
+});
+
+test('records a try once, whose end was on its way to the database when its hub was killed', async t => {
+  const outbox = await Outbox.open(t);
+  await add(outbox, 'upload.completed', { targets: ['x'] });
+  const [delivery] = await outbox.deliveries.claim(new Map([['x', 1]]), 'here/1', 60_000);
+  const { id, attempt } = delivery!;
+  const end = finishing(outbox.database.dialect, id, attempt, {
+    attempt: [Date.now(), 1, 1, 'ok', null, null],
+    outcome: ['succeeded', 0, null, null, Date.now()],
+  });
+  // The killed hub's statements run on while the one that follows it gives back what it had claimed.
+  let given: Promise<number> | undefined;
+  await outbox.database.transaction(async trx => {
+    for (const { sql, bindings } of end) {
+      await trx.raw(sql, bindings as readonly Knex.RawBinding[]);
+      given ??= outbox.deliveries.releaseNode('here');
+      await sleep(200);
+    }
+  });
+  t.is(await given, 0);
+  t.deepEqual(
+    (await outbox.deliveries.attempts(id)).map(({ summary }) => summary),
+    ['ok'],
+  );
+  t.is((await outbox.deliveries.find(id))?.state, 'succeeded');
 });
 
 test('prunes more than one batch', async t => {
