@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
 
@@ -15,7 +16,7 @@ export interface ProxyRelayOptions {
   readonly together?: boolean;
 }
 
-/** A load balancer that sends the PROXY protocol; stopped at the end of the test. Gives its port. */
+/** A load balancer that sends the PROXY protocol; stopped at the end of the test. Gives its port. Throws when that is in use. */
 export async function startProxyRelay(t: ExecutionContext, options: ProxyRelayOptions): Promise<number> {
   const { target, header, host = '127.0.0.1', from = '127.0.0.2', port = 0, together = false } = options;
   const sockets = new Set<Socket>();
@@ -36,7 +37,7 @@ export async function startProxyRelay(t: ExecutionContext, options: ProxyRelayOp
     else client.once('data', () => client.pipe(hub));
     hub.pipe(client);
   });
-  await new Promise<void>(resolve => server.listen(port, host, resolve));
+  await once(server.listen(port, host), 'listening');
   t.teardown(() => {
     server.close();
     for (const socket of sockets) socket.destroy();

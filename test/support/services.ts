@@ -103,8 +103,18 @@ async function serve(port: number, url: string, begin: () => ChildProcess, ready
     kill,
     restart: async () => {
       await kill();
-      child = begin();
-      await listening();
+      // PostgreSQL does not start while children of the one that was killed have yet to notice.
+      await until(
+        `${url} is served again`,
+        () => {
+          child = begin();
+          return listening().then(
+            () => true,
+            () => false,
+          );
+        },
+        STARTING_MS,
+      );
     },
     stop: async () => {
       // PostgreSQL waits for its clients on SIGTERM.
