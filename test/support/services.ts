@@ -61,7 +61,20 @@ export async function startPostgres(): Promise<Service> {
     return [command!, rest];
   };
   await succeed(...call('initdb', ['-D', data, '-U', 'hub', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']));
-  const settings = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-c', 'max_connections=400'];
+  const settings = [
+    '-D',
+    data,
+    '-p',
+    String(port),
+    '-h',
+    '127.0.0.1',
+    '-k',
+    folder,
+    '-c',
+    'max_connections=400',
+    '-c',
+    'dynamic_shared_memory_type=mmap',
+  ];
   const begin = () => start(...call('postgres', settings), { stdio: 'ignore' });
   const url = `postgres://hub@127.0.0.1:${port}/hub`;
   const ready = async () => (await run(...call('pg_isready', ['-h', '127.0.0.1', '-p', String(port)]))).code === 0;
