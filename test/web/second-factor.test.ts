@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import test, { type ExecutionContext } from 'ava';
 import { Client } from 'basic-ftp';
 import ssh2 from 'ssh2';
-import { codeOf } from '../support/one-time-codes.js';
+import { codeOf, oldestCodeOf } from '../support/one-time-codes.js';
 import { ADMIN_PASSWORD, type ApiClient, startWeb, type WebHub } from './support.js';
 
 /** Turns the second factor on. The code of one step ago is used up by it. */
@@ -13,7 +13,7 @@ async function turnOn(t: ExecutionContext, client: ApiClient, password: string) 
   t.regex(String(begun.body.uri), /^otpauth:\/\/totp\/Entrepot:/);
   t.regex(String(begun.body.picture), /^<svg/);
   t.is((await client.post('/me/second-factor/confirm', { code: '000000' === codeOf(secret) ? '000001' : '000000' })).status, 400);
-  const confirmed = await client.post('/me/second-factor/confirm', { code: codeOf(secret, -1) });
+  const confirmed = await client.post('/me/second-factor/confirm', { code: await oldestCodeOf(secret) });
   t.is(confirmed.status, 200);
   return { secret, recovery: [...(confirmed.body.recoveryCodes as unknown as string[])] };
 }
