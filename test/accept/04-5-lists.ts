@@ -8,7 +8,8 @@ import { logIn, OWNER_PASSWORD, startWebProcess } from '../support/web-process.j
 import type { ApiClient } from '../web/support.js';
 import type { AcceptScript } from './script.js';
 
-const LIMIT_MS = 1_000;
+/** The promise is one second; the short form runs on machines of any pace, and shows the figures. */
+const LIMITS_MS = { full: 1_000, short: 2_000 };
 const USERS = 10_000;
 const TYPES = ['upload.completed', 'download.completed', 'login.succeeded', 'session.ended', 'file.deleted', 'upload.failed'];
 const DAY_MS = 86_400_000;
@@ -19,7 +20,8 @@ const script: AcceptScript = {
   id: '04.5',
   title: '10,000 users and a million events are listed, searched and filtered in under a second',
   alone: true,
-  async run(report) {
+  async run(report, scale) {
+    const limitMs = LIMITS_MS[scale];
     const events = 1_000_000;
     const dataDirectory = await temporaryFolder('data');
     await (await startWebProcess({ dataDirectory })).hub.stop();
@@ -52,7 +54,7 @@ const script: AcceptScript = {
       ['events: a text that none has', '/events?search=nowhere-at-all', total => total === 0],
       ['deliveries: none', '/deliveries', total => total === 0],
     ];
-    for (const [name, path, expects] of asked) await report.check(name, () => timed(ada, path, expects));
+    for (const [name, path, expects] of asked) await report.check(name, () => timed(ada, path, expects, limitMs));
     await report.check(`${WALKED} events, page by page, while more arrive: none twice, none left out`, () => walk(ada));
     const browser = await openBrowser();
     for (const [name, path, shown] of [
@@ -61,7 +63,7 @@ const script: AcceptScript = {
       ['the users', '/admin/users', 'tbody tr'],
       ['the events', '/admin/events', 'tbody tr'],
     ] as const)
-      await report.check(`${name}, loaded for the first time, can be used`, () => firstLoad(browser, base, ada, path, shown));
+      await report.check(`${name}, loaded for the first time, can be used`, () => firstLoad(browser, base, ada, path, shown, limitMs));
     await browser.close();
     await hub.stop();
   },
@@ -87,7 +89,7 @@ async function walk(ada: ApiClient): Promise<string> {
 }
 
 /** In a browser that was never here: from the address until what the page is for stands there. The fastest counts, since the browser shares the machine. */
-async function firstLoad(browser: Browser, base: string, ada: ApiClient, path: string, shown: string): Promise<string> {
+async function firstLoad(browser: Browser, base: string, ada: ApiClient, path: string, shown: string, limitMs: number): Promise<string> {
   const times: number[] = [];
   const spent: number[] = [];
   for (let round = 0; round < LOADS; round++) {
@@ -105,11 +107,11 @@ async function firstLoad(browser: Browser, base: string, ada: ApiClient, path: s
   }
   const fastest = Math.min(...times);
   const told = `${Math.round(fastest)} ms at best of ${LOADS}, ${Math.round(Math.max(...spent))} ms of the processor for the page`;
-  assert.ok(fastest < LIMIT_MS, told);
+  assert.ok(fastest < limitMs, told);
   return told;
 }
 
-async function timed(client: ApiClient, path: string, expects: (total: number) => boolean): Promise<string> {
+async function timed(client: ApiClient, path: string, expects: (total: number) => boolean, limitMs: number): Promise<string> {
   const times: number[] = [];
   for (let round = 0; round < 3; round++) {
     const began = performance.now();
@@ -119,7 +121,7 @@ async function timed(client: ApiClient, path: string, expects: (total: number) =
     assert.ok(expects(Number(body.total)), `total is ${body.total}`);
   }
   const worst = Math.max(...times);
-  assert.ok(worst < LIMIT_MS, `${Math.round(worst)} ms`);
+  assert.ok(worst < limitMs, `${Math.round(worst)} ms`);
   return `${Math.round(worst)} ms at worst of three`;
 }
 
