@@ -4,6 +4,7 @@ import Database from 'better-sqlite3';
 import type { Browser } from 'playwright-core';
 import { loggedInContext, openBrowser } from '../support/browser.js';
 import { temporaryFolder } from '../support/children.js';
+import { idOf, pastEvent } from '../support/past-events.js';
 import { logIn, OWNER_PASSWORD, startWebProcess } from '../support/web-process.js';
 import type { ApiClient } from '../web/support.js';
 import type { AcceptScript } from './script.js';
@@ -144,30 +145,12 @@ function fill(file: string, count: number): string {
       const time = first + Math.floor((i * DAY_MS) / count);
       const [id, type, name] = [idOf(time, i), TYPES[i % TYPES.length]!, `user-${(i * 7_919) % USERS}`];
       const path = i === count / 2 ? '/needle-in-the-hay' : `/in/${i % 1_000}/file-${i}.csv`;
-      const session = { id, user: name, protocol: 'sftp', tls: true, remoteAddress: '192.0.2.1', startedAt: new Date(time).toISOString() };
-      const data = { path, session, storage: 'data', storagePath: `/${name}${path}`, size: i, bytes: i, durationMs: 5 };
-      const whole = {
-        specversion: '1.0',
-        id,
-        type,
-        source: 'entrepot/node',
-        subject: path,
-        time: new Date(time).toISOString(),
-        datacontenttype: 'application/json',
-        data,
-      };
-      event.run(id, type, name, path, time, JSON.stringify(whole));
+      const data = { storage: 'data', storagePath: `/${name}${path}`, size: i, bytes: i, durationMs: 5 };
+      event.run(id, type, name, path, time, pastEvent({ id, type, user: name, time, path, data }));
     }
   })();
   db.close();
   return `${count} events`;
-}
-
-/** A UUIDv7 of a time. */
-function idOf(time: number, number: number): string {
-  const hex = time.toString(16).padStart(12, '0');
-  const rest = number.toString(16).padStart(16, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7${rest.slice(1, 4)}-8${rest.slice(4, 7)}-${rest.slice(4, 16)}`;
 }
 
 export default script;

@@ -6,6 +6,7 @@ import { Database } from '#core/db/database.js';
 import { EventRepository } from '#core/db/events.js';
 import { chromiumOr, loggedInContext, type Offence, seriousFlaws, settled, watchedPage } from '../support/browser.js';
 import { until } from '../support/children.js';
+import { idOf, pastEvent } from '../support/past-events.js';
 import { startWeb, type WebHub } from './support.js';
 
 const EVENTS = 20_000;
@@ -13,31 +14,16 @@ const WALKED = 8_000;
 const BATCH = 500;
 const HOUR_MS = 3_600_000;
 
-/** A UUIDv7 of a time that was. */
-function idOf(time: number, number: number): string {
-  const hex = time.toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-${number.toString(16).padStart(12, '0')}`;
-}
-
 /** Puts events of the last hour on record; gives their ids, the newest first. */
 async function fill({ hub }: WebHub, count: number): Promise<readonly string[]> {
   const began = Date.now() - HOUR_MS;
   const rows = Array.from({ length: count }, (_, i) => {
     const time = began + Math.floor((i * HOUR_MS) / count) - 1_000;
     const [id, type, path] = [idOf(time, i), i % 7 === 0 ? 'upload.failed' : 'upload.completed', `/in/${i % 90}/a file ${i}.csv`];
-    const session = { id, user: 'bob', protocol: 'sftp', tls: true, remoteAddress: '192.0.2.1', startedAt: new Date(time).toISOString() };
-    const event = {
-      specversion: '1.0',
-      id,
-      type,
-      source: 'entrepot/node',
-      subject: path,
-      time: new Date(time).toISOString(),
-      datacontenttype: 'application/json',
-      // Some take two lines.
-      data: { path: i % 11 === 0 ? `${path.repeat(8)}` : path, session, size: i },
-    };
-    return { id, type, username: 'bob', path, time, state: 'ready', event: JSON.stringify(event) };
+    // Some take two lines.
+    const told = i % 11 === 0 ? path.repeat(8) : path;
+    const event = pastEvent({ id, type, user: 'bob', time, path: told, data: { size: i } });
+    return { id, type, username: 'bob', path, time, state: 'ready', event };
   });
   const { knex } = hub.get(Database as InjectionToken<Database>);
   for (let at = 0; at < rows.length; at += BATCH) await knex('events').insert(rows.slice(at, at + BATCH));

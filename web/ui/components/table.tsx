@@ -1,10 +1,11 @@
-import { Button, Checkbox, Select, TextInput } from '@mantine/core';
+import { Button, Checkbox, Select } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { IconArrowDown, IconArrowUp, IconSearch, IconX } from '@tabler/icons-react';
+import { IconArrowDown, IconArrowUp, IconX } from '@tabler/icons-react';
 import { type ReactNode, useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import type { ListState } from '../lib/list-state.js';
 import { useSpeech } from '../lib/texts.js';
+import { SearchField } from './search.js';
 import { Pending, ProblemPanel } from './states.js';
 import classes from './table.module.css';
 
@@ -130,16 +131,13 @@ function Toolbar<T>({ list, search, filters, toolbar }: Pick<TableProps<T>, 'lis
   return (
     <search className={classes.toolbar}>
       {search !== undefined && list && (
-        <TextInput
+        <SearchField
           className={classes.search!}
-          aria-label={search}
-          placeholder={search}
-          type="search"
-          leftSection={<IconSearch size={16} aria-hidden />}
+          label={search}
           value={text}
-          onChange={event => {
-            setText(event.currentTarget.value);
-            send(event.currentTarget.value);
+          onChange={value => {
+            setText(value);
+            send(value);
           }}
         />
       )}

@@ -1,6 +1,6 @@
 import { IconChevronDown } from '@tabler/icons-react';
 import { useState } from 'react';
-import { Anchor, CodeBlock, Loaded, Page, Section, Tag, TextInput } from '../../components/index.js';
+import { Anchor, CodeBlock, Loaded, Page, SearchField, Section, Tag } from '../../components/index.js';
 import { absolute } from '../../lib/base.js';
 import { apiUrl } from '../../lib/request.js';
 import { useThing } from '../../lib/resources.js';
@@ -47,13 +47,7 @@ export function ApiPage() {
   const [wanted, setWanted] = useState('');
   return (
     <Page title={t('api.title')} lead={t('api.lead')} actions={<Anchor href={apiUrl('/openapi.json')}>openapi.json</Anchor>} narrow>
-      <TextInput
-        type="search"
-        aria-label={t('api.search')}
-        placeholder={t('api.search')}
-        value={wanted}
-        onChange={event => setWanted(event.currentTarget.value)}
-      />
+      <SearchField label={t('api.search')} value={wanted} onChange={setWanted} />
       <Loaded query={query} lines={8}>
         {document => <Operations document={document} wanted={wanted.trim().toLowerCase()} />}
       </Loaded>

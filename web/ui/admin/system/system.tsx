@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import type { Certificate, HostKey, Status as HubStatus, ConfigOption as Option } from '../../api-types.js';
-import { Copyable, Facts, Loaded, Page, Section, Status, Table, Tag, TextInput, type Tone, When } from '../../components/index.js';
+import { Copyable, Facts, Loaded, Page, SearchField, Section, Status, Table, Tag, type Tone, When } from '../../components/index.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
@@ -120,14 +120,7 @@ function Configuration() {
   const [wanted, setWanted] = useState('');
   return (
     <Section title={t('system.config')} lead={t('system.config.lead')}>
-      <TextInput
-        type="search"
-        aria-label={t('system.config.search')}
-        placeholder={t('system.config.search')}
-        value={wanted}
-        onChange={event => setWanted(event.currentTarget.value)}
-        mb="sm"
-      />
+      <SearchField label={t('system.config.search')} value={wanted} onChange={setWanted} mb="sm" />
       <Loaded query={query} lines={8}>
         {({ items }) => (
           <section className={classes.scroll} tabIndex={0} aria-label={t('system.config')}>

@@ -1,8 +1,8 @@
-import { IconFolderPlus, IconSearch, IconUpload } from '@tabler/icons-react';
+import { IconFolderPlus, IconUpload } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useLocation, useParams } from 'wouter';
-import { Button, Empty, FileButton, Loaded, TextInput, useFeedback, useTitle } from '../../components/index.js';
+import { Button, Empty, FileButton, Loaded, SearchField, useFeedback, useTitle } from '../../components/index.js';
 import type { Right } from '../../lib/model.js';
 import { request } from '../../lib/request.js';
 import { useSpeech } from '../../lib/texts.js';
@@ -76,15 +76,7 @@ export function FilesPage({ queue }: { readonly queue: UploadQueue }) {
       <div className={classes.top}>
         <Breadcrumbs folder={folder} />
         <div className={classes.tools}>
-          <TextInput
-            type="search"
-            aria-label={t('files.filter')}
-            placeholder={t('files.filter')}
-            leftSection={<IconSearch size={16} aria-hidden />}
-            value={filter}
-            onChange={event => setFilter(event.currentTarget.value)}
-            className={classes.filter!}
-          />
+          <SearchField label={t('files.filter')} value={filter} onChange={setFilter} className={classes.filter!} />
           {may('create-directories') && (
             <Button variant="default" leftSection={<IconFolderPlus size={16} aria-hidden />} onClick={() => setDeed({ kind: 'mkdir' })}>
               {t('files.newFolder')}
