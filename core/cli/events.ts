@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { DELIVERY_STATES, type DeliveryState } from '../db/delivery-states.js';
+import { CSV_HEAD, csvLine } from '../events/csv.js';
 import type { HubEvent } from '../events/types.js';
 import { withHub } from './connection.js';
 import type { CliContext } from './context.js';
@@ -38,6 +39,27 @@ export function addEventCommands(program: Command, context: CliContext): void {
       output.result(page, ({ items, next, total }) => {
         const table = output.table(items, EVENT_COLUMNS, 'There are no such events.');
         return next === undefined ? table : `${table}\n${items.length} of ${total}; more with --cursor ${next}`;
+      });
+    });
+
+  withExamples(filtered(group.command('export').description('Print all events of a time, the oldest first, for another program')), [
+    ['Uploads of the last week, for a spreadsheet', 'events export --format csv --type "upload.*" --since 7d'],
+    ['Everything, one JSON a line', 'events export'],
+  ])
+    .option('--until <date>', "before a date, or a duration ago, such as '1h'", pastTime)
+    .addOption(new Option('--format <format>', 'lines of JSON, or CSV (RFC 4180)').choices(['jsonl', 'csv']).default('jsonl'))
+    .action(async ({ format, ...filter }: Filter & { readonly format: 'jsonl' | 'csv' }, self: Command) => {
+      const { global, output } = surroundings(self, context);
+      // What happens from now on is not waited for.
+      const wanted = { ...filter, until: filter.until ?? Date.now() };
+      if (format === 'csv') output.write(`${CSV_HEAD}\r`);
+      await withHub(context, global, async hub => {
+        for (let after = ''; ; ) {
+          const { items, next } = await hub.call('events.tail', { ...wanted, after });
+          for (const event of items) output.write(format === 'csv' ? `${csvLine(event)}\r` : JSON.stringify(event));
+          if (items.length === 0) return;
+          after = next;
+        }
       });
     });
 

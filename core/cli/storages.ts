@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import type { StorageView } from '../operations/storages.js';
+import type { StorageDirectory, StorageView } from '../operations/storages.js';
 import { withHub } from './connection.js';
 import type { CliContext } from './context.js';
 import { surroundings, withExamples } from './group.js';
-import { renderFields } from './output.js';
-import { assignments, readOptions } from './values.js';
+import { type Column, renderFields, time } from './output.js';
+import { assignments, readOptions, wholeNumber } from './values.js';
 
 interface AddOptions {
   readonly kind: string;
@@ -91,6 +91,22 @@ export function addStorageCommands(program: Command, context: CliContext): void 
     if (!result.ok) process.exitCode = 1;
   });
 
+  withExamples(group.command('browse <name> [path]').description('List a directory of a storage, as the administrator'), [
+    ['What is at the top', 'storage browse data'],
+    ["What is in alice's home, a thousand entries on", 'storage browse data /alice --offset 1000'],
+  ])
+    .option('--limit <number>', 'how many at most', wholeNumber(1, 1_000), 200)
+    .option('--offset <number>', 'how many to pass over', wholeNumber(0, Number.MAX_SAFE_INTEGER), 0)
+    .action(async (name: string, path: string | undefined, page: { limit: number; offset: number }, self: Command) => {
+      const { global, output } = surroundings(self, context);
+      const asked = { name, ...(path !== undefined && { path }), ...page };
+      output.result(await withHub(context, global, hub => hub.call('storages.browse', asked)), ({ items, total }) => {
+        const table = output.table(items, ENTRY_COLUMNS, 'There is nothing there.');
+        const end = page.offset + items.length;
+        return end >= total ? table : `${table}\n${items.length} of ${total}; more with --offset ${end}`;
+      });
+    });
+
   withExamples(group.command('remove <name>').description('Take a storage off the list; its files stay'), [
     ['The one called archive', 'storage remove archive'],
   ]).action(async (name: string, _options, self: Command) => {
@@ -101,6 +117,12 @@ export function addStorageCommands(program: Command, context: CliContext): void 
     );
   });
 }
+
+const ENTRY_COLUMNS: readonly Column<StorageDirectory['items'][number]>[] = [
+  { head: 'NAME', value: ({ name, type }) => (type === 'directory' ? `${name}/` : name) },
+  { head: 'SIZE', value: ({ type, size }) => (type === 'directory' ? undefined : size), align: 'right' },
+  { head: 'CHANGED', value: ({ mtime }) => time(mtime) },
+];
 
 function optionsOf({ options }: StorageView): string {
   return Object.entries(options)

@@ -3,7 +3,10 @@ import { didYouMean } from '../config/nearest.js';
 import { shapeOf, valueFromText } from '../config/shape.js';
 import { checkStorageName } from '../db/names.js';
 import { about, HubError, toHubError } from '../errors.js';
+import type { FileInfo } from '../storage/backend.js';
+import { sortEntries } from '../storage/entry-order.js';
 import type { StorageDefinition } from '../storage/registry.js';
+import { virtualPath } from '../vfs/path.js';
 import { operation } from './operation.js';
 import type { OperationServices } from './services.js';
 
@@ -18,6 +21,13 @@ export interface StorageView {
   readonly discovered: boolean;
   /** Rises with each change; 0 for one that was discovered. */
   readonly version: number;
+}
+
+/** A part of a directory, and how many entries it has. */
+export interface StorageDirectory {
+  readonly path: string;
+  readonly items: readonly Pick<FileInfo, 'name' | 'type' | 'size' | 'mtime' | 'mode' | 'etag'>[];
+  readonly total: number;
 }
 
 /** What administrators do with storages. */
@@ -69,6 +79,25 @@ export const storageOperations = {
     return { name, ...(await tested(services, kind, options)) };
   }),
 
+  /** What is in a directory of a storage, directories first, by name; past the rights of users. Throws 'not-found' and 'not-a-directory'. */
+  'storages.browse': operation(
+    named.extend({
+      path: z.string().max(4_096).default('/'),
+      limit: z.int().min(1).max(1_000).default(200),
+      offset: z.int().min(0).default(0),
+    }),
+    async (services, { name, path, limit, offset }): Promise<StorageDirectory> => {
+      const place = virtualPath(path);
+      const storage = await find(services, name);
+      const backend = await services.storageRegistry.backend(storage.name);
+      const all: FileInfo[] = [];
+      for await (const batch of backend.list(place)) all.push(...batch);
+      const items = sortEntries(all, 'name', false).slice(offset, offset + limit);
+      // Backends may compute fields when they are looked at.
+      return { path: place, items: items.map(plain), total: all.length };
+    },
+  ),
+
   /** Takes the storage off the list; its files stay, interrupted uploads that wait for their users do not. Refused while a mount uses it. */
   'storages.remove': operation(named, async (services, { name }) => {
     const storage = await view(services, await find(services, name));
@@ -80,6 +109,10 @@ export const storageOperations = {
     return storage;
   }),
 };
+
+function plain({ name, type, size, mtime, mode, etag }: FileInfo): StorageDirectory['items'][number] {
+  return { name, type, size, mtime, ...(mode !== undefined && { mode }), ...(etag !== undefined && { etag }) };
+}
 
 async function tested({ storageRegistry }: OperationServices, kind: string, options: Readonly<Record<string, unknown>>) {
   const startedAt = performance.now();

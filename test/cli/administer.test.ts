@@ -1,6 +1,8 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import Sqlite from 'better-sqlite3';
+import { idOf, pastEvent } from '../support/past-events.js';
 import { entrepot, startHub, temporaryFolder } from './cli.js';
 
 function commandsIn(t: ExecutionContext, cwd: string) {
@@ -77,3 +79,40 @@ for (const live of [true, false]) {
     t.like(await json(['target', 'list']), { 0: { kind: 'webhook', name: 'https://example.com/hook', enabled: true } });
   });
 }
+
+test.serial('shows what is in a storage, and prints all events of a time as lines', async t => {
+  const cwd = await temporaryFolder(t);
+  const { run, json } = commandsIn(t, cwd);
+  await json(['user', 'add', 'alice']);
+  const home = join(cwd, 'entrepot-data/files/alice');
+  await mkdir(join(home, 'in'), { recursive: true });
+  await writeFile(join(home, '=SUM(A1).csv'), 'four');
+  const shown = await run(['storage', 'browse', 'data', '/alice']);
+  t.regex(shown.stdout, /^NAME +SIZE +CHANGED\nin\/ +- .*\n=SUM\(A1\)\.csv +4 /);
+  t.like(await json(['storage', 'browse', 'data', '/alice', '--limit', '1', '--offset', '1']), {
+    path: '/alice',
+    total: 2,
+    items: { 0: { name: '=SUM(A1).csv', type: 'file', size: 4 }, length: 1 },
+  });
+  t.regex((await run(['storage', 'browse', 'data', '/nowhere'])).stderr, /No such file or directory/);
+  t.regex((await run(['storage', 'browse', 'dota'])).stderr, /There is no storage 'dota', did you mean 'data'/);
+
+  const path = join(cwd, 'entrepot-data/hub.db');
+  const db = new Sqlite(path);
+  const add = db.prepare("insert into events (id, type, username, path, time, state, event) values (?, ?, ?, ?, ?, 'ready', ?)");
+  for (let i = 0; i < 250; i++) {
+    const [id, time, place] = [idOf(1_700_000_000_000 + i, i), 1_700_000_000_000 + i, `/=1+${i}`];
+    add.run(id, 'upload.completed', '=alice', place, time, pastEvent({ id, type: 'upload.completed', user: '=alice', time, path: place }));
+  }
+  db.close();
+  const lines = (await run(['events', 'export', '--type', 'upload.*'])).stdout.trim().split('\n');
+  t.deepEqual(
+    lines.map(line => (JSON.parse(line) as { subject: string }).subject),
+    Array.from({ length: 250 }, (_, i) => `/=1+${i}`),
+  );
+  const csv = (await run(['events', 'export', '--format', 'csv', '--path', '/=1+7', '--until', '2024-01-01'])).stdout;
+  t.regex(
+    csv,
+    /^time,type,user,path,remoteAddress,id,data\r\n2023-11-14T22:13:20\.007Z,upload\.completed,'=alice,\/=1\+7,192\.0\.2\.1,[-0-9a-f]{36},"\{""path"".*"\r\n$/,
+  );
+});

@@ -1,12 +1,11 @@
 import { Readable } from 'node:stream';
 import { type HubEvent, z } from '#core/api.js';
 import type { EventFilter } from '#core/db/events.js';
-import { factsOf } from '#core/events/facts.js';
+import { CSV_HEAD, csvLine } from '#core/events/csv.js';
 import { defineRoute, type Route } from '../http/route.js';
 import type { WebServices } from '../services.js';
 
 const BATCH = 500;
-const COLUMNS = ['time', 'type', 'user', 'path', 'remoteAddress', 'id', 'data'] as const;
 
 const timeQuery = z.coerce.number().int().min(0).optional().describe('Milliseconds since 1970');
 
@@ -56,23 +55,7 @@ async function* jsonLines(services: WebServices, filter: EventFilter): AsyncGene
   for await (const event of eventsOf(services, filter)) yield `${JSON.stringify(event)}\n`;
 }
 
-/** RFC 4180. */
 async function* csv(services: WebServices, filter: EventFilter): AsyncGenerator<string> {
-  yield `${COLUMNS.join(',')}\r\n`;
-  for await (const event of eventsOf(services, filter)) yield `${cellsOf(event).map(cell).join(',')}\r\n`;
-}
-
-function cellsOf({ time, type, id, data }: HubEvent): readonly string[] {
-  const { user = '', path = '' } = factsOf(data);
-  const { session, remoteAddress, admin } = data as {
-    readonly session?: { remoteAddress?: string };
-    readonly remoteAddress?: string;
-    readonly admin?: string;
-  };
-  return [time, type, admin ?? user, path, remoteAddress ?? session?.remoteAddress ?? '', id, JSON.stringify(data)];
-}
-
-function cell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  yield `${CSV_HEAD}\r\n`;
+  for await (const event of eventsOf(services, filter)) yield `${csvLine(event)}\r\n`;
 }

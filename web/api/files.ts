@@ -1,5 +1,6 @@
 import { z } from '#core/api.js';
 import { RIGHTS } from '#core/db/users.js';
+import { ENTRY_ORDERS, sortEntries } from '#core/storage/entry-order.js';
 import { virtualPath } from '#core/vfs/path.js';
 import { Policy } from '#core/vfs/policy.js';
 import { download } from '../files/download.js';
@@ -7,7 +8,7 @@ import { removeTree } from '../files/remove.js';
 import { sessionOf } from '../files/session-of.js';
 import { upload } from '../files/upload.js';
 import { defineRoute, listQuery, orderOf, type Route } from '../http/route.js';
-import { ENTRY_ORDERS, entrySchema, entryView, sortEntries } from './entries.js';
+import { entrySchema, entryView } from './entries.js';
 
 const path = z.string().min(1).max(4_096).describe('Absolute, as the user sees it');
 const onePath = z.strictObject({ path });

@@ -1,9 +1,8 @@
 import { z } from '#core/api.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import type { StorageView } from '#core/operations/storages.js';
-import { virtualPath } from '#core/vfs/path.js';
 import { Answer, defineRoute, type Route } from '../http/route.js';
-import { entrySchema, entryView, sortEntries } from './entries.js';
+import { entrySchema, entryView } from './entries.js';
 import { name } from './schemas.js';
 
 const storageSchema = z
@@ -152,14 +151,8 @@ export const storageRoutes: readonly Route[] = [
       .meta({ id: 'StorageEntries' }),
     failures: [404, 409],
     handle: async ({ params, query, services }) => {
-      const path = virtualPath(query.path);
-      await OPERATIONS['storages.show'].run(services.operations, params);
-      const backend = await services.operations.storageRegistry.backend(params.name);
-      const all = [];
-      for await (const batch of backend.list(path)) all.push(...batch);
-      const { limit, offset } = query;
-      const items = sortEntries(all, 'name', false).slice(offset, offset + limit);
-      return { path, items: items.map(entryView), total: all.length, limit, offset };
+      const { path, items, total } = await OPERATIONS['storages.browse'].run(services.operations, { ...params, ...query });
+      return { path, items: items.map(entryView), total, limit: query.limit, offset: query.offset };
     },
   }),
 ];
