@@ -72,7 +72,7 @@ export async function run(command: string, args: readonly string[], options: Run
 
 /** Ends a child by its id and waits until it is gone: politely first, then without asking after `graceMs`. */
 export async function end(child: ChildProcess, graceMs = 10_000): Promise<number> {
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode ?? -1;
+  if (hasEnded(child)) return child.exitCode ?? -1;
   const gone = new Promise<number>(resolve => child.once('exit', code => resolve(code ?? -1)));
   child.kill('SIGTERM');
   const timer = setTimeout(() => endNow(child), graceMs);
@@ -83,9 +83,14 @@ export async function end(child: ChildProcess, graceMs = 10_000): Promise<number
   }
 }
 
+/** Whether a process is gone. */
+export function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
 /** Ends a child at once (SIGKILL), its process group included when it leads one. */
 export function endNow(child: ChildProcess): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || hasEnded(child)) return;
   child.kill('SIGKILL');
 }
 

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { end, endNow, type Outcome, run, start, temporaryFolder, until } from './children.js';
+import { end, endNow, hasEnded, type Outcome, run, start, temporaryFolder, until } from './children.js';
 
 /** The root of the repository; compiled tests run from dist/test/support. */
 export const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
@@ -59,8 +59,7 @@ export class HubProcess {
     const running = await until(
       'the hub listens',
       async () => {
-        if (child.exitCode !== null || child.signalCode !== null)
-          throw new Error(`the hub ended before it listened:\n${Buffer.concat(printed).toString()}`);
+        if (hasEnded(child)) throw new Error(`the hub ended before it listened:\n${Buffer.concat(printed).toString()}`);
         const file = await readRunFile(dataDirectory);
         return file?.pid === child.pid && file;
       },

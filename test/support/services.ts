@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { chown, mkdir, readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { end, run, start, temporaryFolder, until } from './children.js';
+import { end, hasEnded, run, start, temporaryFolder, until } from './children.js';
 import { freePort } from './free-port.js';
 import { Lacking, tool } from './tools.js';
 
@@ -103,7 +103,7 @@ async function serve(port: number, url: string, begin: () => ChildProcess, ready
   };
   const kill = async (): Promise<void> => {
     const ended = new Promise(resolve => child.once('exit', resolve));
-    if (child.exitCode !== null || child.signalCode !== null || !child.kill('SIGKILL')) return;
+    if (hasEnded(child) || !child.kill('SIGKILL')) return;
     await ended;
   };
   await listening();
