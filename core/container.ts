@@ -50,6 +50,7 @@ import { RuleLoader } from './events/rule-loader.js';
 import { RuleTable } from './events/rules.js';
 import { EventSettings } from './events/settings.js';
 import { SqlEventQueue } from './events/sql-queue.js';
+import { TrafficHistory } from './events/traffic-history.js';
 import { ExpiryWarnings } from './expiry-warnings.js';
 import { ExtensionHealth } from './extensions/health.js';
 import { ExtensionRegistry } from './extensions/registry.js';
@@ -127,6 +128,7 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
   container.registerSingleton(Schedule);
   container.registerSingleton(Passwords);
 
+  once(TrafficHistory, c => new TrafficHistory(c.resolve(EventRepository)));
   once(Guards, () => new Guards(config.guards.timeout));
   once(Outbound, () => new Outbound({ allow: config.outbound.allow, timeoutMs: config.outbound.timeout }));
   once(Certificates, () => new Certificates({ settings: config.tls, dataDirectory, ticketSeed: part?.ticketSeed, log }));

@@ -28,6 +28,7 @@ import { addStartCommand } from './start.js';
 import { addStatusCommand } from './status.js';
 import { addStorageCommands } from './storages.js';
 import { addTargetCommands } from './targets.js';
+import { addTrafficCommand } from './traffic.js';
 import { addUserCommands } from './users.js';
 import { addWebhookCommands } from './webhooks.js';
 
@@ -45,6 +46,7 @@ const COMMANDS: readonly AddCommands[] = [
   addEventCommands,
   addDeliveryCommands,
   addSessionCommands,
+  addTrafficCommand,
   addExtensionCommands,
   addBanCommands,
   addAddressRuleCommands,

@@ -19,6 +19,7 @@ import { WebSessionRepository } from '../db/web-sessions.js';
 import { ActionTypes } from '../events/actions.js';
 import { RuleLoader } from '../events/rule-loader.js';
 import { RuleTable } from '../events/rules.js';
+import { TrafficHistory } from '../events/traffic-history.js';
 import { ExtensionRegistry } from '../extensions/registry.js';
 import type { Hub } from '../hub.js';
 import { Outbound } from '../outbound.js';
@@ -50,6 +51,7 @@ export function servicesOf(hub: Hub): OperationServices {
     actions: hub.get(ActionTypes),
     ruleLoader: hub.get(RuleLoader),
     events: hub.get(EventRepository),
+    traffic: hub.get(TrafficHistory),
     deliveries: hub.get(DeliveryRepository),
     coordinator: hub.get(Coordinator as InjectionToken<Coordinator>),
     passwords: hub.get(Passwords),

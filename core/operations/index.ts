@@ -18,6 +18,7 @@ import { replayOperations } from './replay.js';
 import type { OperationServices } from './services.js';
 import { storageOperations } from './storages.js';
 import { targetOperations } from './targets.js';
+import { trafficOperations } from './traffic.js';
 import { userOperations } from './users.js';
 import { webhookOperations } from './webhooks.js';
 
@@ -32,6 +33,7 @@ export const OPERATIONS = {
   ...deliveryOperations,
   ...replayOperations,
   ...hubOperations,
+  ...trafficOperations,
   ...doctorOperations,
   ...backupOperations,
   ...banOperations,

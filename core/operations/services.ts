@@ -16,6 +16,7 @@ import type { AccountKind, WebSessionRepository } from '../db/web-sessions.js';
 import type { ActionTypes } from '../events/actions.js';
 import type { Rule } from '../events/rule.js';
 import type { RuleTable } from '../events/rules.js';
+import type { TrafficHistory } from '../events/traffic-history.js';
 import type { Logger } from '../log.js';
 import type { HostKeyRing, ListenAddress } from '../protocol.js';
 import type { SessionSnapshot } from '../session-info.js';
@@ -60,6 +61,8 @@ export interface OperationServices {
   /** Resolves when the changes to rules so far are in effect. */
   readonly ruleLoader: { current(): Promise<void> };
   readonly events: EventRepository;
+  /** What was moved within the last day. */
+  readonly traffic: TrafficHistory;
   readonly deliveries: DeliveryRepository;
   readonly coordinator: Coordinator;
   readonly passwords: { hash(password: string): Promise<string> };

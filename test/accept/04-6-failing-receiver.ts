@@ -61,6 +61,23 @@ const script: AcceptScript = {
       await until('the replay', () => receiver.received.length > before, 10_000);
       assert.equal(new Set(receiver.received.map(({ id }) => id)).size, 1);
     });
+    await report.check('between two times: nothing before it, and a replay around it sends the same id', async () => {
+      const before = receiver.received.length;
+      await page.goto(`${base}/admin/events?type=upload.completed`);
+      await page.getByRole('combobox', { name: 'When' }).click();
+      await page.getByRole('option', { name: 'Between' }).click();
+      await page.getByLabel('From').fill(localTime(-120));
+      await page.getByLabel('Until').fill(localTime(-60));
+      await page.getByText('Nothing matches').waitFor({ timeout: 5_000 });
+      await page.getByLabel('Until').fill(localTime(2));
+      await page.reload();
+      await page.getByRole('button', { name: 'Replay these' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('That makes 1 delivery').waitFor();
+      await dialog.getByRole('button', { name: 'Replay' }).click();
+      await until('the replay', () => receiver.received.length > before, 10_000);
+      assert.equal(new Set(receiver.received.map(({ id }) => id)).size, 1);
+    });
     await report.check('all that failed within the last hour is sent again at once', async () => {
       mended = false;
       const client = await RawSftp.connect({ port: hub.port, user: 'alice', password: PASSWORD });
@@ -82,5 +99,11 @@ const script: AcceptScript = {
     await receiver.close();
   },
 };
+
+/** So many minutes from now, as an input of date and time takes it. */
+function localTime(minutes: number): string {
+  const zoneMs = new Date().getTimezoneOffset() * 60_000;
+  return new Date(Date.now() + minutes * 60_000 - zoneMs).toISOString().slice(0, 16);
+}
 
 export default script;

@@ -112,6 +112,7 @@ test.serial('has storages, webhooks, events, deliveries, sessions and hooks to s
   await fails(['deliveries', 'dismiss', 'none'], /none/);
   t.deepEqual(await json(['sessions', 'list']), []);
   await fails(['sessions', 'end', 'nobody'], /no session/);
+  t.like(await json(['traffic']), { binMs: 300_000, bins: [], complete: true });
   t.deepEqual(await json(['hooks', 'list']), []);
   await json(['webhook', 'remove', id]);
   t.regex((await run(['webhook', 'list'])).stdout, /There are no webhooks/);

@@ -60,6 +60,7 @@ export const adminPages = (ids: Ids): readonly string[] => [
   '/admin',
   '/admin/activity',
   '/admin/events',
+  '/admin/events?range=2026-01-01T00:00Z/',
   `/admin/events/${ids.event}`,
   '/admin/targets',
   '/admin/webhooks',
@@ -142,7 +143,10 @@ export async function visit(browser: Browser, base: string, { who, paths, dialog
   const look = async () => {
     const { page, offences } = await watchedPage(context, base);
     for (let next = left.shift(); next; next = left.shift()) {
-      const name = `${who?.scope ?? 'open'}${next.path.replace(/[0-9a-f]{8}-[0-9a-f-]+/, 'id').replaceAll('/', '-')}`;
+      const name = `${who?.scope ?? 'open'}${next.path
+        .replace(/[0-9a-f]{8}-[0-9a-f-]+/, 'id')
+        .replace(/\?.*/, '-narrowed')
+        .replaceAll('/', '-')}`;
       try {
         found.push(...(await inEveryLook(page, offences, base, next, name)));
       } catch (error) {

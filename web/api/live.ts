@@ -1,9 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from '#core/api.js';
+import { OPERATIONS } from '#core/operations/index.js';
 import { authenticate } from '../auth/authenticate.js';
 import { defineRoute, type Route } from '../http/route.js';
 import { feedFor } from '../live/feed.js';
-import { BIN_MS } from '../live/traffic-history.js';
 import { deliverySchema, eventSchema } from './events.js';
 import { time } from './schemas.js';
 import { sessionSchema } from './security.js';
@@ -24,9 +23,6 @@ const messages = z
     reset: z.object({}).describe('Too much was missed: read everything anew'),
   })
   .meta({ id: 'LiveMessages' });
-
-/** How long the answer waits for records of the last day that were not read yet. */
-const FIRST_READING_MS = 1_500;
 
 /** What happens, as it happens. */
 export const liveRoutes: readonly Route[] = [
@@ -69,12 +65,6 @@ export const liveRoutes: readonly Route[] = [
         complete: z.boolean().describe('False while the records are still being read'),
       })
       .meta({ id: 'Traffic' }),
-    handle: async ({ services }) => {
-      const { traffic } = feedFor(services);
-      const reading = traffic.update();
-      reading.catch(() => undefined);
-      await Promise.race([reading, delay(FIRST_READING_MS, undefined, { ref: false })]);
-      return { binMs: BIN_MS, bins: [...traffic.bins()], complete: traffic.complete };
-    },
+    handle: ({ services }) => OPERATIONS['traffic.show'].run(services.operations, {}),
   }),
 ];

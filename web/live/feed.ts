@@ -7,7 +7,6 @@ import { deliveryView } from '../api/events.js';
 import type { Caller } from '../auth/caller.js';
 import type { WebServices } from '../services.js';
 import { type Rates, Throughput } from './throughput.js';
-import { TrafficHistory } from './traffic-history.js';
 
 /** A change of the sessions is seen well within a second; looking takes a tenth of the time at most, however many there are. */
 const LOOK_MS = 300;
@@ -37,12 +36,8 @@ export class LiveFeed {
   #lastSessions = '';
   #lastRates: Rates = { upload: 0, download: 0 };
   readonly #throughput = new Throughput();
-  /** What was moved within the last day. */
-  readonly traffic: TrafficHistory;
 
-  constructor(private readonly services: WebServices) {
-    this.traffic = new TrafficHistory(services.operations.events);
-  }
+  constructor(private readonly services: WebServices) {}
 
   /** A stream of server-sent events, after the one of `lastId` where that is given. */
   async listen(caller: Caller, lastId: string | undefined, check: () => Promise<boolean>): Promise<PassThrough> {
@@ -134,9 +129,10 @@ export class LiveFeed {
 
   async #sendTraffic(): Promise<void> {
     if (this.#administrators().length === 0) return;
-    const before = this.traffic.revision;
-    await this.traffic.update();
-    const bins = this.traffic.bins(before);
+    const { traffic } = this.services.operations;
+    const before = traffic.revision;
+    await traffic.update();
+    const bins = traffic.bins(before);
     if (bins.length > 0) for (const listener of this.#administrators()) this.#send(listener, 'traffic', { bins });
   }
 

@@ -1,3 +1,4 @@
+import { directionOf } from '#core/events/traffic-history.js';
 import type { HubEvent } from '#core/events/types.js';
 import type { SessionSnapshot } from '#core/session-info.js';
 
@@ -57,12 +58,6 @@ export class Throughput {
     this.#since = now;
     this.#moved = { upload: 0, download: 0 };
   }
-}
-
-/** Whether a type of event is the end of an upload or of a download. */
-export function directionOf(type: string): 'upload' | 'download' | undefined {
-  const noun = type.slice(0, type.indexOf('.'));
-  return noun === 'upload' || noun === 'download' ? noun : undefined;
 }
 
 function keyOf(session: string, direction: string, path: string): string {

@@ -11,6 +11,7 @@ export { Facts, Page, Section, useTitle } from './page.js';
 export { openPalette, Palette, type PaletteAction, type PaletteGroup } from './palette.js';
 export * from './primitives.js';
 export { Provider } from './provider.js';
+export { rangeFilter } from './range-filter.js';
 export { SearchField } from './search.js';
 export { type NavigationGroup, Shell } from './shell.js';
 export { Empty, Loaded, Note, Pending, ProblemPanel } from './states.js';

@@ -1,7 +1,7 @@
 import { Button, Checkbox, Select } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconArrowDown, IconArrowUp, IconX } from '@tabler/icons-react';
-import { type ReactNode, useEffect, useState } from 'react';
+import { Fragment, type ReactNode, useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import type { ListState } from '../lib/list-state.js';
 import { useSpeech } from '../lib/texts.js';
@@ -51,6 +51,10 @@ export interface Filter {
   readonly name: string;
   readonly label: string;
   readonly options: readonly { readonly value: string; readonly label: string }[];
+  /** Which option is chosen, where the address says more than its value. */
+  readonly chosen?: string;
+  /** What stands behind the choice, to say more. */
+  readonly more?: ReactNode;
 }
 
 /** Rows that are chosen for something that is done with all of them. */
@@ -143,18 +147,20 @@ function Toolbar<T>({ list, search, filters, toolbar }: Pick<TableProps<T>, 'lis
       )}
       {list &&
         filters?.map(filter => (
-          <Select
-            key={filter.name}
-            className={classes.filter!}
-            aria-label={filter.label}
-            placeholder={filter.label}
-            data={[...filter.options]}
-            value={list.filters[filter.name] ?? null}
-            onChange={value => list.set({ [filter.name]: value ?? '' })}
-            clearable
-            clearButtonProps={{ 'aria-label': t('table.clear') }}
-            comboboxProps={{ width: 'max-content', position: 'bottom-start' }}
-          />
+          <Fragment key={filter.name}>
+            <Select
+              className={classes.filter!}
+              aria-label={filter.label}
+              placeholder={filter.label}
+              data={[...filter.options]}
+              value={filter.chosen ?? list.filters[filter.name] ?? null}
+              onChange={value => list.set({ [filter.name]: value ?? '' })}
+              clearable
+              clearButtonProps={{ 'aria-label': t('table.clear') }}
+              comboboxProps={{ width: 'max-content', position: 'bottom-start' }}
+            />
+            {filter.more}
+          </Fragment>
         ))}
       {list?.narrowed && (
         <Button variant="subtle" color="gray" leftSection={<IconX size={14} aria-hidden />} onClick={list.clear}>

@@ -1,9 +1,9 @@
 import { IconTruckDelivery } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
-import { Button, type Column, DataTable, Empty, Page, useFeedback, When } from '../../components/index.js';
+import { Button, type Column, DataTable, Empty, Page, rangeFilter, useFeedback, When } from '../../components/index.js';
 import { type ListState, useListState } from '../../lib/list-state.js';
 import { DELIVERY_STATES, type Delivery, type Webhook } from '../../lib/model.js';
-import { sinceOf } from '../../lib/ranges.js';
+import { type Times, timesOf } from '../../lib/ranges.js';
 import { request, segment } from '../../lib/request.js';
 import { useList } from '../../lib/resources.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
@@ -26,9 +26,8 @@ export function DeliveryTable({ list, webhook }: { readonly list: ListState; rea
   const { t } = useSpeech();
   const may = useMay();
   const webhooks = useList<Webhook>('/webhooks');
-  const { sort: _sort, search: _search, range, ...narrowed } = list.query;
-  const since = sinceOf(range);
-  const own = { since, ...(webhook !== undefined && { webhook }) };
+  const { sort: _sort, search: _search, range: _range, ...narrowed } = list.query;
+  const own = { ...timesOf(list.filters.range), ...(webhook !== undefined && { webhook }) };
   const query = useList<Delivery>('/deliveries', undefined, { ...narrowed, ...own });
   const dead = useList<Delivery>('/deliveries', undefined, { limit: 1, state: 'dead', ...own });
   return (
@@ -45,11 +44,7 @@ export function DeliveryTable({ list, webhook }: { readonly list: ListState; rea
           label: t('common.status'),
           options: DELIVERY_STATES.map(value => ({ value, label: t(`delivery.state.${value}`) })),
         },
-        {
-          name: 'range',
-          label: t('events.range'),
-          options: (['hour', 'day', 'week'] as const).map(value => ({ value, label: t(`events.range.${value}`) })),
-        },
+        rangeFilter(t, list),
       ]}
       toolbar={may('operator') && <RedeliverFailed count={dead.data?.total ?? 0} of={own} />}
       empty={
@@ -87,14 +82,8 @@ function columns(t: Translate, webhooks: readonly Webhook[], withTarget: boolean
   ];
 }
 
-/** Sends again what failed: of all webhooks or one, since ever or since a time. */
-function RedeliverFailed({
-  count,
-  of,
-}: {
-  readonly count: number;
-  readonly of: { readonly webhook?: string; readonly since: number | undefined };
-}) {
+/** Sends again what failed: of all webhooks or one, since ever or within a time. */
+function RedeliverFailed({ count, of }: { readonly count: number; readonly of: { readonly webhook?: string } & Times }) {
   const { t } = useSpeech();
   const queries = useQueryClient();
   const { confirm, done } = useFeedback();

@@ -1,11 +1,23 @@
 import { IconHistory, IconTimeline } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
-import { type Column, Empty, EndlessTable, type Filter, Page, Path, Status, Tag, type Tone, When } from '../../components/index.js';
+import {
+  type Column,
+  Empty,
+  EndlessTable,
+  type Filter,
+  Page,
+  Path,
+  rangeFilter,
+  Status,
+  Tag,
+  type Tone,
+  When,
+} from '../../components/index.js';
 import { useEndless } from '../../lib/endless.js';
 import { useListState } from '../../lib/list-state.js';
 import type { HubEvent } from '../../lib/live.js';
 import { EVENT_TYPES } from '../../lib/model.js';
-import { sinceOf } from '../../lib/ranges.js';
+import { timesOf } from '../../lib/ranges.js';
 import { segment } from '../../lib/request.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
 import { ExportMenu } from './export-menu.js';
@@ -69,9 +81,9 @@ function EventList({
   const { t } = useSpeech();
   const list = useListState('-time', ['type', 'user', 'path', 'range']);
   const { range, ...narrowed } = list.filters;
-  const asked = () => ({ search: list.search, ...narrowed, since: sinceOf(range), ...(type !== undefined && { type }) });
+  const asked = () => ({ search: list.search, ...narrowed, ...timesOf(range), ...(type !== undefined && { type }) });
   const filter = asked();
-  const { since } = filter;
+  const { since, until } = filter;
   const rows = useEndless<HubEvent>('/events', { search: list.search, ...list.filters, type: type ?? list.filters.type }, asked);
   return (
     <Page
@@ -81,7 +93,7 @@ function EventList({
         rows.total > 0 && (
           <>
             {/* What is searched for cannot be replayed, and what administrators did is not for sending again. */}
-            {since !== undefined && list.search === '' && type === undefined && <ReplayRange filter={{ since, ...narrowed }} />}
+            {since !== undefined && list.search === '' && type === undefined && <ReplayRange filter={{ since, until, ...narrowed }} />}
             <ExportMenu filter={filter} />
           </>
         )
@@ -96,14 +108,7 @@ function EventList({
         href={event => `/events/${segment(event.id)}`}
         list={list}
         search={t('events.search')}
-        filters={[
-          ...filters,
-          {
-            name: 'range',
-            label: t('events.range'),
-            options: (['hour', 'day', 'week'] as const).map(value => ({ value, label: t(`events.range.${value}`) })),
-          },
-        ]}
+        filters={[...filters, rangeFilter(t, list)]}
         empty={empty}
       />
     </Page>

@@ -6,9 +6,10 @@ import { request } from '../../lib/request.js';
 import { useSpeech } from '../../lib/texts.js';
 import { useMay } from '../may.js';
 
-/** Which events: those since a time, as far as the other fields let them through. */
+/** Which events: those since a time, or between two, as far as the other fields let them through. */
 export interface ReplayFilter {
   readonly since: number;
+  readonly until?: number | undefined;
   readonly type?: string | number;
   readonly user?: string | number;
   readonly path?: string | number;

@@ -53,8 +53,11 @@ export const delivery: Readonly<Record<keyof typeof english, Text>> = {
   'events.lead': 'Was geschehen ist, das Neueste zuerst.',
   'events.protocol': 'Über',
   'events.range': 'Wann',
+  'events.range.between': 'Zwischen',
   'events.range.day': 'Letzte 24 Stunden',
   'events.range.hour': 'Letzte Stunde',
+  'events.range.since': 'Von',
+  'events.range.until': 'Bis',
   'events.range.week': 'Letzte 7 Tage',
   'events.replay': 'Wiederholen',
   'events.replay.text': {

@@ -51,8 +51,11 @@ export const delivery = {
   'events.lead': 'What happened, newest first.',
   'events.protocol': 'By',
   'events.range': 'When',
+  'events.range.between': 'Between',
   'events.range.day': 'Last 24 hours',
   'events.range.hour': 'Last hour',
+  'events.range.since': 'From',
+  'events.range.until': 'Until',
   'events.range.week': 'Last 7 days',
   'events.replay': 'Replay',
   'events.replay.text': {

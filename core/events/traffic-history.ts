@@ -1,6 +1,5 @@
-import type { EventRepository } from '#core/db/events.js';
-import type { HubEvent } from '#core/events/types.js';
-import { directionOf } from './throughput.js';
+import type { EventRepository } from '../db/events.js';
+import type { HubEvent } from './types.js';
 
 /** Length of a bin. */
 export const BIN_MS = 300_000;
@@ -114,4 +113,10 @@ export class TrafficHistory {
     const now = this.now();
     return now - (now % BIN_MS) - (BINS - 1) * BIN_MS;
   }
+}
+
+/** Whether a type of event is the end of an upload or of a download. */
+export function directionOf(type: string): 'upload' | 'download' | undefined {
+  const noun = type.slice(0, type.indexOf('.'));
+  return noun === 'upload' || noun === 'download' ? noun : undefined;
 }
