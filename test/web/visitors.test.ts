@@ -63,3 +63,28 @@ test('an administrator who logs in by the page sees the overview', async t => {
   await page.getByRole('heading', { name: 'Users' }).waitFor();
   t.true(page.url().endsWith('/admin/users'), 'where he wanted to go');
 });
+
+test('only the texts of the reader’s language are loaded, from the start; the other ones when they are chosen', async t => {
+  const hub = await startWeb(t);
+  const browser = await chromiumOr(t);
+  if (!browser) return;
+  const { page, offences } = await watchedPage(await browser.newContext({ locale: 'de-AT' }), hub.base);
+  const loaded: string[] = [];
+  page.on('request', request => loaded.push(...(/\/assets\/(en|de|admin)-\w+\.js/.exec(request.url())?.slice(1) ?? [])));
+  await page.goto(`${hub.base}/admin/login`);
+  await page.getByRole('button', { name: 'Anmelden' }).waitFor();
+  t.deepEqual([...loaded].sort(), ['admin', 'de']);
+  t.truthy(await page.locator('link[rel=modulepreload][href*="/de-"]').count(), 'asked for before the scripts had run');
+  await page.getByLabel('Name', { exact: true }).fill('ada');
+  await page.getByLabel('Passwort', { exact: true }).fill(ADMIN_PASSWORD);
+  await page.getByRole('button', { name: 'Anmelden' }).click();
+  await page.getByRole('button', { name: 'Darstellung und Sprache' }).click();
+  await page.getByRole('menuitemradio', { name: 'English' }).click();
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  t.deepEqual([...loaded].sort(), ['admin', 'de', 'en']);
+  await page.reload();
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  t.is(loaded.filter(name => name === 'de').length, 1);
+  t.is(await page.evaluate<string>('document.documentElement.lang'), 'en');
+  t.deepEqual(offences, []);
+});

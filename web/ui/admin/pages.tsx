@@ -1,4 +1,4 @@
-import { Route, Switch } from 'wouter';
+import { Redirect, Route, Switch } from 'wouter';
 import { MissingPage } from '../components/missing.js';
 import { ApiPage } from './api/page.js';
 import { ApiKeysPage } from './api-keys.js';
@@ -32,6 +32,9 @@ export function AdminPages() {
   return (
     <Switch>
       <Route path="/" component={HomePage} />
+      <Route path="/login">
+        <Redirect to="/" replace />
+      </Route>
       <Route path="/users" component={UsersPage} />
       <Route path="/users/new" component={NewUserPage} />
       <Route path="/users/:name/:tab?" component={UserPage} />

@@ -2,6 +2,7 @@ import { ActionIcon, Menu, Tooltip, useMantineColorScheme } from '@mantine/core'
 import { IconBrightnessHalf, IconCheck, IconDeviceDesktop, IconMoon, IconSun } from '@tabler/icons-react';
 import { LANGUAGES, type Scheme } from '../lib/preferences.js';
 import { useSpeech } from '../lib/texts.js';
+import { useFeedback } from './feedback.js';
 
 const SCHEMES: readonly { readonly value: Scheme; readonly icon: typeof IconSun }[] = [
   { value: 'auto', icon: IconDeviceDesktop },
@@ -12,6 +13,7 @@ const SCHEMES: readonly { readonly value: Scheme; readonly icon: typeof IconSun 
 /** Chooses the colour scheme and the language of this browser. */
 export function PreferenceMenu() {
   const { t, language, choose } = useSpeech();
+  const { attempt } = useFeedback();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   return (
     <Menu position="bottom-end" width={200} closeOnItemClick={false}>
@@ -32,7 +34,11 @@ export function PreferenceMenu() {
         <Menu.Divider />
         <Menu.Label>{t('shell.language')}</Menu.Label>
         {LANGUAGES.map(({ value, name }) => (
-          <Choice key={value} chosen={language === value} choose={() => choose(value)}>
+          <Choice
+            key={value}
+            chosen={language === value}
+            choose={() => void attempt(t('problem.doing', { action: name }), () => choose(value))}
+          >
             <span lang={value}>{name}</span>
           </Choice>
         ))}

@@ -1,4 +1,4 @@
-/** What a reader chose for this browser; assets/first-paint-1.js reads the same keys. */
+/** What a reader chose for this browser; assets/first-paint-2.js reads the same keys. */
 const SCHEME = 'entrepot.scheme';
 const LANGUAGE = 'entrepot.language';
 

@@ -1,4 +1,4 @@
-import { createContext, type ReactNode, useContext, useMemo, useState } from 'react';
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
 import { type Catalogue, catalogues, type Key } from '../texts/index.js';
 import { Formats } from './format.js';
 import { type Language, storedLanguage, storeLanguage } from './preferences.js';
@@ -13,14 +13,23 @@ interface Speech {
   readonly t: Translate;
   readonly format: Formats;
   readonly language: Language;
-  readonly choose: (language: Language) => void;
+  /** Speaks `language` from when its texts are there. Throws when they do not come; then nothing has changed. */
+  readonly choose: (language: Language) => Promise<void>;
+}
+
+interface Spoken {
+  readonly language: Language;
+  readonly catalogue: Catalogue;
 }
 
 const SpeechContext = createContext<Speech | undefined>(undefined);
 
+/** Asked for at once: whoever loads this needs them. */
+const first = spoken(storedLanguage());
+first.catch(() => undefined);
+
 /** A translator into `language`. */
-export function translator(language: Language): Translate {
-  const catalogue: Catalogue = catalogues[language];
+export function translator({ language, catalogue }: Spoken): Translate {
   const plural = new Intl.PluralRules(language);
   const number = new Intl.NumberFormat(language);
   return (key, values = {}) => {
@@ -34,22 +43,25 @@ export function translator(language: Language): Translate {
   };
 }
 
-/** Lets everything below it speak the reader's language. */
+/** Lets everything below it speak the reader's language; shows nothing before the texts are there. */
 export function SpeechProvider({ children }: { readonly children: ReactNode }) {
-  const [language, setLanguage] = useState(storedLanguage);
-  const speech = useMemo<Speech>(
-    () => ({
-      t: translator(language),
-      format: new Formats(language),
-      language,
-      choose: chosen => {
-        storeLanguage(chosen);
-        setLanguage(chosen);
+  const [now, setNow] = useState<Spoken>();
+  useEffect(() => void first.then(setNow), []);
+  const speech = useMemo<Speech | undefined>(
+    () =>
+      now && {
+        t: translator(now),
+        format: new Formats(now.language),
+        language: now.language,
+        choose: async language => {
+          const next = await spoken(language);
+          storeLanguage(language);
+          setNow(next);
+        },
       },
-    }),
-    [language],
+    [now],
   );
-  return <SpeechContext.Provider value={speech}>{children}</SpeechContext.Provider>;
+  return speech && <SpeechContext.Provider value={speech}>{children}</SpeechContext.Provider>;
 }
 
 /** The reader's language: texts, formats, and the way to change it. */
@@ -57,4 +69,8 @@ export function useSpeech(): Speech {
   const speech = useContext(SpeechContext);
   if (!speech) throw new Error('useSpeech() outside of SpeechProvider');
   return speech;
+}
+
+async function spoken(language: Language): Promise<Spoken> {
+  return { language, catalogue: await catalogues[language]() };
 }
