@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
 import { AdminLogin } from './auth/admin-login.js';
 import {
@@ -61,6 +63,7 @@ import { Outbound } from './outbound.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { DiscoveredStorages } from './storage/discovery.js';
+import { FILES_FOLDER, OwnFolders } from './storage/own-folders.js';
 import { StorageRegistry } from './storage/registry.js';
 import { TakeOver } from './take-over.js';
 import { Certificates } from './tls/certificates.js';
@@ -80,6 +83,9 @@ export interface Foundation {
   readonly part?: HubPart | undefined;
   readonly log: Logger;
 }
+
+/** What this hub runs: the folder of the program. */
+const PROGRAM = fileURLToPath(new URL('..', import.meta.url));
 
 /** The configuration of the core. */
 export const CONFIG: InjectionToken<Config> = Symbol('Config');
@@ -137,7 +143,7 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
     c => new ExpiryWarnings(c.resolve(Certificates), c.resolve(SettingsRepository), c.resolve(EventBus as InjectionToken<EventBus>)),
   );
   once(Backups, c => backups(c, config, dataDirectory, log));
-  once(StorageRegistry, c => storageRegistry(c, config, log));
+  once(StorageRegistry, c => storageRegistry(c, foundation));
   once(PendingRecovery, c => pendingRecovery(c, log));
   once(TakeOver, c => takeOver(c, foundation));
   once(ResumableUploads, c => resumableUploads(c, config, log));
@@ -252,11 +258,15 @@ function backups(c: DependencyContainer, config: Config, dataDirectory: string, 
   );
 }
 
-function storageRegistry(c: DependencyContainer, config: Config, log: Logger): StorageRegistry {
+function storageRegistry(c: DependencyContainer, { config, dataDirectory, log }: Foundation): StorageRegistry {
   const { discover } = config.storages;
+  const own = new OwnFolders();
+  own.add(dataDirectory, join(dataDirectory, FILES_FOLDER));
+  own.add(PROGRAM);
   return new StorageRegistry(
     [c.resolve(StorageRepository), ...(discover === undefined ? [] : [new DiscoveredStorages(discover, log)])],
     log,
+    own,
   );
 }
 

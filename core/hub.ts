@@ -40,6 +40,7 @@ import { ProxyProtocol } from './proxy-protocol.js';
 import { Schedule } from './schedule.js';
 import { Secrets } from './secrets.js';
 import { SharedHostKeys } from './shared-host-keys.js';
+import { FILES_FOLDER } from './storage/own-folders.js';
 import { StorageRegistry } from './storage/registry.js';
 import { TakeOver } from './take-over.js';
 import { Certificates } from './tls/certificates.js';
@@ -116,6 +117,7 @@ export class Hub {
       const container = buildContainer({ config, dataDirectory, database, secrets, coordinator, part, log });
       options.configure?.(container);
       await secrets.verify(container.resolve(SettingsRepository));
+      if (options.configFile !== undefined) container.resolve(StorageRegistry).own.add(options.configFile);
       const registry = container.resolve(ExtensionRegistry);
       for (const { loaded, options: section } of configuration.extensions) registry.add(loaded, section);
       const protocols = readProtocols(configuration, registry.protocols.values());
@@ -333,7 +335,7 @@ function requireKnown(names: readonly string[], protocols: readonly ConfiguredPr
 }
 
 function firstStorage(dataDirectory: string) {
-  return { name: 'data', kind: 'local', options: { root: resolve(dataDirectory, 'files') } };
+  return { name: 'data', kind: 'local', options: { root: resolve(dataDirectory, FILES_FOLDER) } };
 }
 
 /** Another node may start at the same time. */

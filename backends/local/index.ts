@@ -19,6 +19,11 @@ export default defineExtension({
   name: 'local',
   api: '^1.0.0',
   register(hub) {
-    hub.backend({ name: 'local', options: localOptions, open: (options, { log }) => openLocalStorage(options, log) });
+    hub.backend({
+      name: 'local',
+      options: localOptions,
+      folders: ({ root }) => [root],
+      open: (options, { log }) => openLocalStorage(options, log),
+    });
   },
 });

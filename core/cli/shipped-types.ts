@@ -27,6 +27,7 @@ export function protocolsOf(extension: Extension, options: unknown, dataDirector
     outbound: new Outbound({ allow: [], timeoutMs: 1 }),
     localPath: async () => undefined,
     protocol: type => void found.push(type as ProtocolType),
+    reserve: nothing,
     backend: nothing,
     authenticator: nothing,
     action: nothing,

@@ -33,6 +33,8 @@ export interface ExtensionHost {
   readonly outbound: Outbound;
   /** Where a file of a storage lies on this machine's disk; undefined where it does not. */
   localPath(storage: string, storagePath: string): Promise<string | undefined>;
+  /** Keeps storages out of a folder of this machine that holds more than files of users, such as programs that are run. */
+  reserve(folder: string): void;
   /** Adds a kind of storage. */
   backend<O>(type: BackendType<O>): void;
   /** Adds a kind of server. */

@@ -77,6 +77,7 @@ export class ExtensionRegistry {
       dataDirectory,
       outbound,
       localPath: async (storage, storagePath) => (await storages.backend(storage)).localPath?.(storagePath),
+      reserve: folder => storages.own.add(folder),
       backend: <O>(type: BackendType<O>) => note(`storage ${type.name}`, storages.kind(type as BackendType)),
       protocol: <O>(type: ProtocolType<O>) => note(`protocol ${type.name}`, this.#protocol(type as ProtocolType)),
       authenticator: (authenticator: Authenticator) =>

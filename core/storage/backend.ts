@@ -183,6 +183,8 @@ export interface BackendType<Options = unknown> {
   readonly name: string;
   /** Checks a storage's options; its descriptions become the form in the admin UI. */
   readonly options: ZodType<Options>;
+  /** The folders of this machine that a storage with these options reaches; a kind without it reaches none. None of the hub's own may be among them. */
+  folders?(options: Options): readonly string[];
   /** Connects. Instances are shared between sessions whose options are equal. */
   open(options: Options, context: { readonly log: Logger }): Promise<StorageBackend>;
 }

@@ -3,6 +3,7 @@ import { didYouMean } from '../config/nearest.js';
 import { HubError, toHubError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { BackendType, StorageBackend } from './backend.js';
+import type { OwnFolders } from './own-folders.js';
 
 /** A storage by its name: which kind of backend, and with which options. */
 export interface StorageDefinition {
@@ -31,6 +32,8 @@ export class StorageRegistry {
   constructor(
     private readonly sources: readonly StorageSource[],
     private readonly log: Logger,
+    /** Where no storage may lie. */
+    readonly own: OwnFolders,
   ) {}
 
   /** Adds a kind. Throws 'already-exists' when the name is taken. */
@@ -84,7 +87,7 @@ export class StorageRegistry {
   async test(storage: string | Pick<StorageDefinition, 'kind' | 'options'>): Promise<void> {
     if (typeof storage === 'string') return listRoot(await this.backend(storage));
     const options = this.check(storage.kind, storage.options);
-    const backend = await this.#type(storage.kind).open(options, { log: this.log });
+    const backend = await this.#opened(this.#type(storage.kind), options, this.log);
     try {
       await listRoot(backend);
     } finally {
@@ -115,12 +118,17 @@ export class StorageRegistry {
     );
   }
 
+  async #opened(type: BackendType<unknown>, options: unknown, log: Logger): Promise<StorageBackend> {
+    for (const folder of type.folders?.(options) ?? []) await this.own.refuse(folder);
+    return type.open(options, { log });
+  }
+
   #shared(type: BackendType<unknown>, kind: string, options: unknown): Promise<StorageBackend> {
     if (this.#closed) throw new HubError('unavailable', 'The hub is stopping');
     const key = `${kind} ${canonical(options)}`;
     const known = this.#open.get(key);
     if (known) return known;
-    const opening = type.open(options, { log: this.log.child({ kind }) }).catch((error: unknown) => {
+    const opening = this.#opened(type, options, this.log.child({ kind })).catch((error: unknown) => {
       this.#open.delete(key);
       throw toHubError(error);
     });

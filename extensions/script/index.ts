@@ -18,6 +18,7 @@ export default defineExtension({
   register(hub, config) {
     const folder = resolve(hub.dataDirectory, config.directory);
     const directory = new HookDirectory(folder);
+    hub.reserve(folder);
     registerAction(hub, config, folder);
     hub.report('hooks', async () => (config.enabled ? (await directory.scan()).map(toRow) : []));
     if (config.enabled) watchFolder(hub, directory);

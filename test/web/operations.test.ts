@@ -1,5 +1,8 @@
 import 'reflect-metadata';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
+import { temporaryFolder } from '../support/children.js';
 import { ApiClient, startWeb } from './support.js';
 
 test('a POST with a key is done once, and gives what is shown once again to who repeats it', async t => {
@@ -58,10 +61,13 @@ test('gives metrics on the machine itself, and elsewhere with a key of an admin'
 test('adds, tests, changes, browses and removes a storage', async t => {
   const hub = await startWeb(t, { storage: 'disk' });
   const ada = await hub.loggedIn('admin', 'ada');
-  const root = hub.dataDirectory;
+  const root = await temporaryFolder('storage');
+  t.teardown(() => rm(root, { recursive: true }));
+  await mkdir(join(root, 'files'));
+  await writeFile(join(root, 'note.txt'), 'x');
   const kinds = (await ada.get('/storage-kinds')).body.items as unknown as { name: string; schema: { properties?: object } }[];
   t.true(kinds.some(({ name, schema }) => name === 'local' && 'root' in (schema.properties ?? {})));
-  t.like((await ada.post('/storages/test', { kind: 'local', options: { root: `${root}/secret.key` } })).body, { ok: false });
+  t.like((await ada.post('/storages/test', { kind: 'local', options: { root: `${root}/note.txt` } })).body, { ok: false });
   const refused = await ada.post('/storages', { name: 'x', kind: 'lokal' });
   t.like(refused.body.errors![0], { pointer: '/kind' });
   t.like((await ada.post('/storages', { name: 'x', kind: 'local', options: { rot: '/' } })).body.errors![0], { pointer: '/options' });
@@ -75,6 +81,30 @@ test('adds, tests, changes, browses and removes a storage', async t => {
   t.is((await ada.patch('/storages/archive', { options: { root } }, { 'if-match': etag })).status, 412);
   t.is((await ada.delete('/storages/archive')).status, 204);
   t.is((await ada.get('/storages/archive')).status, 404);
+});
+
+test('no storage and no home of an admin reaches what is the hub’s own', async t => {
+  const hub = await startWeb(t, { storage: 'disk', admins: { ada: 'owner', bert: 'admin' } });
+  const [ada, bert] = [await hub.loggedIn('admin', 'ada'), await hub.loggedIn('admin', 'bert')];
+  const outside = await temporaryFolder('storage');
+  t.teardown(() => rm(outside, { recursive: true }));
+  const local = (root: string) => ({ name: 'own', kind: 'local', options: { root } });
+  for (const root of ['/', hub.dataDirectory, join(hub.dataDirectory, 'hooks')]) {
+    const { status, body } = await ada.post('/storages', local(root));
+    t.like(body, { status: 400, errors: [{ pointer: '/options' }] }, root);
+    t.is(status, 400);
+  }
+  t.is((await bert.post('/storages', local(outside))).status, 403);
+  t.is((await bert.post('/storages/test', { kind: 'local', options: { root: outside } })).status, 403);
+  t.is((await bert.post('/storages', { name: 'memory', kind: 'memory' })).status, 201);
+  t.is((await ada.post('/storages', local(outside))).status, 201);
+  t.is((await bert.patch('/storages/own', { options: { root: '/' } })).status, 403);
+  const user = (home: string) => ({ username: 'eve', password: 'a long password', home });
+  t.like((await bert.post('/users', user('data:/.backups/x'))).body, { status: 403, errors: [{ pointer: '/home' }] });
+  t.is((await bert.post('/users', user('data:/eve'))).status, 201);
+  const mounts = [{ path: '/b', target: 'data:/x/../.backups' }];
+  t.like((await bert.patch('/users/eve', { mounts })).body, { status: 403, errors: [{ pointer: '/mounts/0/target' }] });
+  t.is((await ada.patch('/users/eve', { mounts })).status, 200);
 });
 
 test('makes a backup now, for owners, and lists those that are kept with when and where they are made', async t => {

@@ -1,6 +1,7 @@
 import { z } from '#core/api.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import type { StorageView } from '#core/operations/storages.js';
+import { requireOwnerForFolders } from '../auth/owners-only.js';
 import { Answer, defineRoute, type Route } from '../http/route.js';
 import { entrySchema, entryView } from './entries.js';
 import { name } from './schemas.js';
@@ -17,6 +18,8 @@ const storageSchema = z
 const testedSchema = z.object({ ok: z.boolean(), message: z.string(), durationMs: z.int() }).meta({ id: 'StorageTest' });
 const options = z.record(z.string().max(64), z.unknown()).describe('As the schema of the kind says');
 const storageName = z.strictObject({ name });
+
+const FOLDERS = 'A kind that reaches folders of the machine is for owners.';
 
 /** What admins do with storages. */
 export const storageRoutes: readonly Route[] = [
@@ -55,12 +58,14 @@ export const storageRoutes: readonly Route[] = [
     method: 'POST',
     path: '/storages',
     summary: 'Add a storage, after it was opened once',
+    description: FOLDERS,
     access: 'admin',
     status: 201,
     body: z.strictObject({ name, kind: z.string().max(64), options: options.default({}) }).meta({ id: 'StorageCreate' }),
     response: storageSchema,
     failures: [409],
-    handle: async ({ body, services }) => {
+    handle: async ({ body, caller, services }) => {
+      requireOwnerForFolders(caller, services.operations, body.kind);
       const storage = await OPERATIONS['storages.add'].run(services.operations, body);
       return new Answer(copy(storage), { version: storage.version, location: `/storages/${encodeURIComponent(storage.name)}` });
     },
@@ -71,10 +76,14 @@ export const storageRoutes: readonly Route[] = [
     method: 'POST',
     path: '/storages/test',
     summary: 'Test a storage that is not added yet',
+    description: FOLDERS,
     access: 'admin',
     body: z.strictObject({ kind: z.string().max(64), options: options.default({}) }).meta({ id: 'StorageTry' }),
     response: testedSchema,
-    handle: ({ body, services }) => OPERATIONS['storages.try'].run(services.operations, body),
+    handle: async ({ body, caller, services }) => {
+      requireOwnerForFolders(caller, services.operations, body.kind);
+      return OPERATIONS['storages.try'].run(services.operations, body);
+    },
   }),
 
   defineRoute({
@@ -97,13 +106,15 @@ export const storageRoutes: readonly Route[] = [
     method: 'PATCH',
     path: '/storages/{name}',
     summary: 'Change options of a storage; null takes one away',
+    description: FOLDERS,
     access: 'admin',
     versioned: true,
     params: storageName,
     body: z.strictObject({ options }).meta({ id: 'StorageChange' }),
     response: storageSchema,
     failures: [404],
-    handle: async ({ params, body, ifMatch, services }) => {
+    handle: async ({ params, body, ifMatch, caller, services }) => {
+      requireOwnerForFolders(caller, services.operations, (await OPERATIONS['storages.show'].run(services.operations, params)).kind);
       const storage = await OPERATIONS['storages.set'].run(services.operations, { ...params, ...body, version: ifMatch });
       return new Answer(copy(storage), { version: storage.version });
     },

@@ -2,6 +2,7 @@ import { z } from '#core/api.js';
 import { USER_ORDERS } from '#core/db/user.js';
 import type { User } from '#core/db/users.js';
 import { OPERATIONS } from '#core/operations/index.js';
+import { requireOwnerForBackups } from '../auth/owners-only.js';
 import { Answer, defineRoute, listQuery, orderOf, pageOf, type Route } from '../http/route.js';
 import type { WebServices } from '../services.js';
 import { name, newPassword, publicKeySchema, userSchema, warning } from './schemas.js';
@@ -91,7 +92,8 @@ export const userRoutes: readonly Route[] = [
       .object({ user: userSchema, password: z.string().optional().describe('The one that was made; shown this once'), warning })
       .meta({ id: 'UserCreated' }),
     failures: [409],
-    handle: async ({ body, services }) => {
+    handle: async ({ body, caller, services }) => {
+      requireOwnerForBackups(caller, services.operations, body);
       const { user, ...rest } = await OPERATIONS['users.add'].run(services.operations, body);
       const headers = { version: user.version, location: `/users/${encodeURIComponent(user.username)}` };
       return new Answer({ user: await userView(services, user), ...rest }, headers);
@@ -124,7 +126,8 @@ export const userRoutes: readonly Route[] = [
     body: changeBody,
     response: userSchema.extend({ warning }).meta({ id: 'UserChanged' }),
     failures: [404],
-    handle: async ({ params, body, ifMatch, services }) => {
+    handle: async ({ params, body, ifMatch, caller, services }) => {
+      requireOwnerForBackups(caller, services.operations, body);
       const { warning, ...user } = await OPERATIONS['users.set'].run(services.operations, {
         ...body,
         username: params.name,

@@ -9,6 +9,7 @@ import { MemoryStorage } from '#backends/memory/index.js';
 import { createLogger } from '#core/log.js';
 import type { StorageBackend } from '#core/storage/backend.js';
 import { DiscoveredStorages } from '#core/storage/discovery.js';
+import { OwnFolders } from '#core/storage/own-folders.js';
 import { type StorageDefinition, StorageRegistry, type StorageSource } from '#core/storage/registry.js';
 
 const log = createLogger('silent');
@@ -22,7 +23,7 @@ function registryOf(definitions: StorageDefinition[]) {
     findByName: async name => definitions.find(definition => definition.name === name),
     list: async () => definitions,
   };
-  const registry = new StorageRegistry([source], log);
+  const registry = new StorageRegistry([source], log, new OwnFolders());
   registry.kind({
     name: 'fake',
     options,
@@ -125,7 +126,7 @@ test('offers each directory of a directory as a storage, as soon as it is there'
   await writeFile(join(folder, 'file'), 'x');
   await symlink('/etc', join(folder, 'link'));
   const { source } = registryOf([fake('database', { bucket: 'x' }), fake('one', { bucket: 'first' })]);
-  const registry = new StorageRegistry([source, new DiscoveredStorages(folder, log)], log);
+  const registry = new StorageRegistry([source, new DiscoveredStorages(folder, log)], log, new OwnFolders());
   registry.kind({ name: 'local', options: localOptions, open: given => openLocalStorage(given, log) });
 
   t.deepEqual(

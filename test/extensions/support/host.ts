@@ -33,6 +33,7 @@ export function fakeHost(dataDirectory: string, allow: readonly string[] = ['127
     dataDirectory,
     outbound: new Outbound({ allow, timeoutMs: 10_000 }),
     localPath: async () => localPath,
+    reserve: () => undefined,
     backend: unused,
     protocol: unused,
     authenticator: unused,
