@@ -56,6 +56,7 @@ export class WebApp {
     const { options, log } = services;
     server.ext('onRequest', (request, h) => {
       refuseForeignHost(request, options);
+      refuseDenied(request, services);
       return h.continue;
     });
     server.ext('onPreResponse', (request, h) => {
@@ -160,9 +161,15 @@ function factsOf(route: Route, request: Request, options: WebServices['options']
   return { route, caller: request.app.caller, client: clientOf(request, options), params: request.params, body: undefined };
 }
 
+/** Refuses whatever comes from an address that admins keep out, also where it shares a connection or a proxy with others. */
+function refuseDenied(request: Request, { defence, options }: WebServices): void {
+  if (defence.isDenied(clientOf(request, options).remoteAddress))
+    throw new HubError('permission-denied', 'This address is kept out by a rule of the hub');
+}
+
 /** Finds out who asks, and turns away who may not. */
 async function admit(route: Route, request: Request, h: ResponseToolkit, services: WebServices, rates: Rates) {
-  const caller = await authenticate(request, services);
+  const caller = await authenticate(request, services, { isUse: route.messages === undefined });
   const { remoteAddress } = clientOf(request, services.options);
   request.app.rate = rates.take(caller?.session?.id ?? caller?.key?.id ?? remoteAddress);
   refuseForeign(request, services.options, { strict: caller?.session !== undefined });

@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, isIP, Server as NetServer } from 'node:net';
 import { addressWithin, HubError, type ListenAddress, type ProtocolContext, type ProtocolServer } from '#core/api.js';
+import { canonicalAddress } from '#core/net.js';
 import type { WebApp } from './app.js';
+import { admitConnections } from './connections.js';
 import type { WebOptions } from './options.js';
 
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -19,6 +21,7 @@ export class WebServer implements ProtocolServer {
   #prune: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
   #retiring = false;
+  #dropWaiting: (() => void) | undefined;
 
   constructor(
     private readonly options: WebOptions,
@@ -38,6 +41,11 @@ export class WebServer implements ProtocolServer {
     };
     const listener = tls ? createSecureServer({ ...limits, ...this.context.certificates.tlsOptions() }) : createServer(limits);
     if (tls) this.context.certificates.follow(listener as ReturnType<typeof createSecureServer>);
+    const { trustedProxies } = this.options;
+    this.#dropWaiting = admitConnections(listener, {
+      login: this.context.login,
+      isProxy: address => addressWithin(canonicalAddress(address), trustedProxies),
+    });
     this.context.proxy.serve(listener);
     this.#listener = listener;
     this.#closed = new Promise(done => listener.once('close', done));
@@ -77,6 +85,7 @@ export class WebServer implements ProtocolServer {
     app?.stopping();
     if (listener.listening) listener.close();
     this.context.proxy.stop();
+    this.#dropWaiting?.();
     listener.closeIdleConnections();
     const dropAll = () => listener.closeAllConnections();
     if (signal.aborted) dropAll();

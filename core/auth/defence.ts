@@ -27,6 +27,12 @@ export interface Admission {
   release(): void;
 }
 
+/** How a server treats who comes to it. */
+export interface AdmissionTerms {
+  /** Whether an address whose logins failed too often is admitted all the same, by a server that tells it so. */
+  readonly evenBanned?: boolean;
+}
+
 /** From this share of the limit on, connections that have not logged in are dropped by chance... */
 const EARLY_SHARE = 0.5;
 /** ...and by this one at first, rising to all of them at the limit. */
@@ -73,10 +79,10 @@ export class Defence {
   }
 
   /** Counts a connection until it is released, over all processes. Undefined when it must be dropped: the address is turned away, or too many have not logged in yet. */
-  admit(remoteAddress: string): Admission | undefined {
+  admit(remoteAddress: string, terms: AdmissionTerms = {}): Admission | undefined {
     const group = addressGroup(remoteAddress);
     const waiting = this.#waiting.get(group) ?? 0;
-    const reason = this.#refusal(remoteAddress, waiting + this.#elsewhere.of(group));
+    const reason = this.#refusal(remoteAddress, waiting + this.#elsewhere.of(group), terms);
     if (reason !== undefined) {
       this.log.info({ remoteAddress, reason }, 'connection refused');
       return undefined;
@@ -103,27 +109,34 @@ export class Defence {
    * Like admit(), for a connection that can wait: where its address has as many as it may, `decided` is called when one of
    * them is released, or after ten seconds; otherwise before this returns. What is given ends the wait of one that has left.
    */
-  admitInTurn(remoteAddress: string, decided: (admission: Admission | undefined) => void): () => void {
+  admitInTurn(remoteAddress: string, decided: (admission: Admission | undefined) => void, terms: AdmissionTerms = {}): () => void {
     const decide = () => {
-      const admission = this.admit(remoteAddress);
+      const admission = this.admit(remoteAddress, terms);
       decided(admission);
       return admission !== undefined;
     };
     const group = addressGroup(remoteAddress);
     const isFull = (this.#waiting.get(group) ?? 0) + this.#elsewhere.of(group) >= this.limits.unauthenticatedPerAddress;
-    const leave = isFull && !this.isBanned(remoteAddress) ? this.#turns.wait(group, decide) : undefined;
+    const isRefused = terms.evenBanned ? this.isDenied(remoteAddress) : this.isBanned(remoteAddress);
+    const leave = isFull && !isRefused ? this.#turns.wait(group, decide) : undefined;
     if (!leave) decide();
     return leave ?? (() => undefined);
   }
 
   /** Whether logins from the address failed too often of late. */
   isBanned(remoteAddress: string): boolean {
-    return this.isDenied(remoteAddress) || (!this.#says('allow', remoteAddress) && this.#holds('address', addressGroup(remoteAddress)));
+    return this.isBannedUnder(this.#rules, remoteAddress);
   }
 
   /** Whether admins keep the address out, and do not let it in by another rule. */
   isDenied(remoteAddress: string): boolean {
-    return this.#says('deny', remoteAddress) && !this.#says('allow', remoteAddress);
+    return says(this.#rules, 'deny', remoteAddress) && !says(this.#rules, 'allow', remoteAddress);
+  }
+
+  /** Whether the address would be turned away, for whatever reason, if these were all rules. */
+  isBannedUnder(rules: readonly Pick<AddressRule, 'action' | 'range'>[], remoteAddress: string): boolean {
+    if (says(rules, 'allow', remoteAddress)) return false;
+    return says(rules, 'deny', remoteAddress) || this.#holds('address', addressGroup(remoteAddress));
   }
 
   /** Whether logins of this name failed too often of late, wherever they came from, so that none is let in by what can be guessed. */
@@ -160,10 +173,10 @@ export class Defence {
     return lifted;
   }
 
-  #refusal(remoteAddress: string, waiting: number): string | undefined {
+  #refusal(remoteAddress: string, waiting: number, { evenBanned }: AdmissionTerms): string | undefined {
     const { unauthenticated, unauthenticatedPerAddress } = this.limits;
     if (this.isDenied(remoteAddress)) return 'The address is denied';
-    if (this.isBanned(remoteAddress)) return 'Too many failed logins from this address';
+    if (!evenBanned && this.isBanned(remoteAddress)) return 'Too many failed logins from this address';
     if (waiting >= unauthenticatedPerAddress) return 'Too many connections from this address that have not logged in';
     const total = this.#total + this.#elsewhere.total;
     if (total >= unauthenticated) return 'Too many connections that have not logged in';
@@ -171,11 +184,6 @@ export class Defence {
     const chance = EARLY_CHANCE + ((1 - EARLY_CHANCE) * (total - early)) / (unauthenticated - early);
     if (total >= early && this.random() < chance) return 'Many connections have not logged in; this one was dropped by chance';
     return undefined;
-  }
-
-  #says(action: AddressRule['action'], remoteAddress: string): boolean {
-    const ranges = this.#rules.filter(rule => rule.action === action).map(({ range }) => range);
-    return ranges.length > 0 && addressWithin(remoteAddress, ranges);
   }
 
   #holds(kind: Ban['kind'], subject: string): boolean {
@@ -231,6 +239,11 @@ export class Defence {
     this.#bans.clear();
     for (const ban of bans) this.#bans.set(`${ban.kind} ${ban.subject}`, ban);
   }
+}
+
+function says(rules: readonly Pick<AddressRule, 'action' | 'range'>[], action: AddressRule['action'], remoteAddress: string): boolean {
+  const ranges = rules.filter(rule => rule.action === action).map(({ range }) => range);
+  return ranges.length > 0 && addressWithin(remoteAddress, ranges);
 }
 
 /** Names are given by strangers: what no user could be called is cut. */

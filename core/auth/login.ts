@@ -7,7 +7,7 @@ import type { Logger } from '../log.js';
 import { canonicalAddress } from '../net.js';
 import { refusalOf } from './account.js';
 import { type Authenticators, type Credential, holdsKey, type LoginAttempt } from './authenticators.js';
-import type { Admission, Defence } from './defence.js';
+import type { Admission, AdmissionTerms, Defence } from './defence.js';
 import { type NextProof, ProofRequired } from './proof-required.js';
 import type { SecondFactors } from './second-factor.js';
 import type { Session, SessionRegistry } from './session.js';
@@ -51,8 +51,8 @@ export class LoginService {
   }
 
   /** Like admit(), for a connection to which nothing is said yet and that can wait: see Defence.admitInTurn(). */
-  admitInTurn(remoteAddress: string, decided: (admission: Admission | undefined) => void): () => void {
-    return this.defence.admitInTurn(canonicalAddress(remoteAddress), decided);
+  admitInTurn(remoteAddress: string, decided: (admission: Admission | undefined) => void, terms?: AdmissionTerms): () => void {
+    return this.defence.admitInTurn(canonicalAddress(remoteAddress), decided, terms);
   }
 
   /** Whether a signature by this key, or by the one that this certificate is for, could log `username` in. For SSH, which asks before it signs. */

@@ -171,7 +171,11 @@ export const configSchema = z.strictObject({
       sessions: z.int().min(1).default(5_000).describe('Sessions at the same time, in all'),
       sessionsPerUser: z.int().min(1).default(500).describe('Sessions of one user at the same time; a user may have a lower limit'),
       sessionsPerAddress: z.int().min(1).default(1_000).describe('Sessions from one address at the same time'),
-      unauthenticated: z.int().min(1).default(200).describe('Connections that have not logged in yet, in all'),
+      unauthenticated: z
+        .int()
+        .min(1)
+        .default(200)
+        .describe('Connections that have not logged in yet, in all; of the web, those on which no request has come yet'),
       unauthenticatedPerAddress: z
         .int()
         .min(1)

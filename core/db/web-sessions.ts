@@ -62,8 +62,8 @@ export class WebSessionRepository {
     return { session: toSession(row), token };
   }
 
-  /** The session of a token that was used after `usedSince` and made after `madeSince` (ms since 1970); its use is noted. */
-  async findByToken(token: string, usedSince: number, madeSince: number): Promise<WebSession | undefined> {
+  /** The session of a token that was used after `usedSince` and made after `madeSince` (ms since 1970). That it is used now is noted where it `isUse`. */
+  async findByToken(token: string, usedSince: number, madeSince: number, isUse: boolean): Promise<WebSession | undefined> {
     const row: WebSessionRow | undefined = await this.database
       .knex('web_sessions')
       .where({ token_hash: digestOf(token) })
@@ -72,7 +72,7 @@ export class WebSessionRepository {
       .first();
     if (!row) return undefined;
     const now = Date.now();
-    if (row.last_used_at < now - TOUCH_MS)
+    if (isUse && row.last_used_at < now - TOUCH_MS)
       await this.database.change([{ sql: 'UPDATE web_sessions SET last_used_at = ? WHERE id = ?', bindings: [now, row.id] }]);
     return toSession(row);
   }

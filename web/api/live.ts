@@ -39,7 +39,7 @@ export const liveRoutes: readonly Route[] = [
     handle: async ({ caller, request, query, services, h }) => {
       const header = request.raw.req.headers['last-event-id'];
       const lastId = (typeof header === 'string' && header !== '' ? header : query.lastEventId) || undefined;
-      const check = () => authenticate(request, services).then(Boolean, () => false);
+      const check = () => authenticate(request, services, { isUse: false }).then(Boolean, () => false);
       const stream = await feedFor(services).listen(caller, lastId, check);
       // 'identity': compression would hold the messages back.
       return h

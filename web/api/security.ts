@@ -1,6 +1,8 @@
 import { z } from '#core/api.js';
+import type { AddressRule } from '#core/db/address-rules.js';
+import { about, HubError } from '#core/errors.js';
 import { OPERATIONS } from '#core/operations/index.js';
-import { defineRoute, type Route } from '../http/route.js';
+import { type Call, defineRoute, type Route } from '../http/route.js';
 import { time } from './schemas.js';
 
 export const sessionSchema = z
@@ -113,7 +115,11 @@ export const securityRoutes: readonly Route[] = [
       .meta({ id: 'AddressRuleCreate' }),
     response: ruleSchema,
     failures: [409],
-    handle: ({ body, services }) => OPERATIONS['address-rules.add'].run(services.operations, body),
+    handle: async call => {
+      const { body, services } = call;
+      await about('range', () => refuseOwnLockout(call, rules => [...rules, body]));
+      return OPERATIONS['address-rules.add'].run(services.operations, body);
+    },
   }),
 
   defineRoute({
@@ -123,7 +129,23 @@ export const securityRoutes: readonly Route[] = [
     summary: 'Delete a rule',
     access: 'admin',
     params: z.strictObject({ id: z.string().min(1).max(64) }),
-    failures: [404],
-    handle: ({ params, services }) => OPERATIONS['address-rules.remove'].run(services.operations, params),
+    failures: [404, 409],
+    handle: async call => {
+      const { params, services } = call;
+      await refuseOwnLockout(call, rules => rules.filter(({ id }) => id !== params.id));
+      await OPERATIONS['address-rules.remove'].run(services.operations, params);
+    },
   }),
 ];
+
+/** An admin whose own address is kept out could not undo it. */
+async function refuseOwnLockout(
+  { client, services }: Pick<Call, 'client' | 'services'>,
+  changed: (rules: readonly AddressRule[]) => readonly Pick<AddressRule, 'action' | 'range'>[],
+): Promise<void> {
+  const { remoteAddress } = client;
+  const rules = await OPERATIONS['address-rules.list'].run(services.operations, {});
+  if (!services.defence.isBannedUnder(changed(rules), remoteAddress)) return;
+  const message = `This would keep out ${remoteAddress}, the address that you come from; \`entrepot address-rule\` on the command line can do it`;
+  throw new HubError('conflict', message);
+}

@@ -10,7 +10,7 @@ export async function startSession(
 ): Promise<{ readonly id: string; readonly onto: (response: ResponseObject) => ResponseObject }> {
   const { options, operations } = services;
   const before = cookieOf(request, options);
-  const old = before === undefined ? undefined : await operations.webSessions.findByToken(before, 0, 0);
+  const old = before === undefined ? undefined : await operations.webSessions.findByToken(before, 0, 0, false);
   if (old) await operations.webSessions.end(old.kind, old.ownerId, old.id);
   const { session, token } = await operations.webSessions.create(owner, client);
   return { id: session.id, onto: response => withCookie(response, request, options, token) };
