@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { liveMark } from '../support/browser.js';
 import { until } from '../support/children.js';
 import { dropHook } from '../support/events.js';
 import { OPEN, RawSftp } from '../support/raw-sftp.js';
@@ -50,7 +51,7 @@ const script: AcceptScript = {
       ] as const) {
         assert.equal(await set(change), 200);
         await page.reload();
-        await page.getByText('Live', { exact: true }).first().waitFor();
+        await liveMark(page, 'Live').waitFor();
         await log().then(
           () => assert.fail('alice was let in'),
           () => undefined,
@@ -63,7 +64,7 @@ const script: AcceptScript = {
     });
     await report.check('an upload that runs appears live within a second, and ends', async () => {
       await page.goto(`${base}/admin/activity`);
-      await page.getByText('Live', { exact: true }).first().waitFor();
+      await liveMark(page, 'Live').waitFor();
       await page.getByText('Nobody is connected').or(page.getByText('sessions are open')).first().waitFor();
       const client = await RawSftp.connect({ port: hub.port, user: 'alice', password: PASSWORD });
       const handle = await client.open('/slow.bin', OPEN.WRITE | OPEN.CREATE);

@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { ExecutionContext } from 'ava';
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { Lacking, tool } from './tools.js';
 
 /** What a page did that no page should. */
@@ -68,6 +68,11 @@ export async function watchedPage(context: BrowserContext, base: string): Promis
       offences.push({ kind: 'foreign request', text: request.url() });
   });
   return { page, offences };
+}
+
+/** What the head of a page of administrators says of its stream. */
+export function liveMark(page: Page, state: 'Live' | 'Not live'): Locator {
+  return page.getByRole('banner').getByText(state, { exact: true });
 }
 
 /** Runs in the page, whose types are not those of this project. What repeats for ever does not count. */

@@ -1,13 +1,22 @@
-import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { type Query, type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react';
 import type { Event, LiveMessages, Traffic } from '../api-types.js';
-import { apiUrl } from './request.js';
+import { listenLive } from './live-stream.js';
+import { useSession } from './session.js';
 
 /** An event of the hub, as CloudEvents has it. */
 export type HubEvent = Event;
 
 /** What the stream tells of. */
-const TOPICS = ['event', 'delivery', 'sessions', 'throughput', 'traffic', 'reset'] as const satisfies readonly (keyof LiveMessages)[];
+const TOPICS = [
+  'ready',
+  'event',
+  'delivery',
+  'sessions',
+  'throughput',
+  'traffic',
+  'reset',
+] as const satisfies readonly (keyof LiveMessages)[];
 type Topic = (typeof TOPICS)[number];
 
 /** One message of the stream: what it is about, and what it says of it. */
@@ -22,8 +31,17 @@ const TOUCHED: Readonly<Record<string, readonly string[]>> = {
   // What was moved takes room on the disk.
   traffic: ['/status'],
 };
-/** What may have changed unheard before the stream was there, or while it was broken. */
-const UNHEARD = ['/events', '/deliveries', '/webhooks', '/targets', '/extensions', '/status', '/users', '/bans', '/certificates'];
+/** What else an action of an administrator touches than the list that its name begins with. */
+const TOUCHED_BY_ACTION: Readonly<Record<string, readonly string[]>> = {
+  'address-rules': ['/bans'],
+  events: ['/deliveries', '/targets'],
+  hostkeys: ['/host-keys'],
+  me: ['/admins'],
+  sessions: ['/status'],
+  storages: ['/status'],
+  users: ['/sessions'],
+  webhooks: ['/targets', '/deliveries'],
+};
 const SETTLE_MS = 400;
 
 interface Live {
@@ -38,22 +56,21 @@ export function LiveProvider({ children }: { readonly children: ReactNode }) {
   const queries = useQueryClient();
   const [connected, setConnected] = useState(false);
   const listeners = useRef(new Set<Listener>());
+  const session = useSession();
+  const latest = useRef(session);
+  latest.current = session;
   useEffect(() => {
     const refresh = refresher(queries);
-    const source = new EventSource(apiUrl('/live'));
-    source.onopen = () => setConnected(true);
-    source.onerror = () => setConnected(false);
-    source.addEventListener('ready', () => {
-      for (const path of UNHEARD) void queries.invalidateQueries({ queryKey: [path] });
-    });
-    for (const topic of TOPICS) {
-      source.addEventListener(topic, event => {
-        const message = { topic, data: JSON.parse((event as MessageEvent<string>).data) } as LiveMessage;
+    return listenLive(TOPICS, {
+      connected: setConnected,
+      hear: (topic, data) => {
+        const message = { topic, data: JSON.parse(data) } as LiveMessage;
         for (const listener of listeners.current) listener(message);
         refresh(message);
-      });
-    }
-    return () => source.close();
+      },
+      // Who is no longer logged in shall log in.
+      refused: () => latest.current.refresh(),
+    });
   }, [queries]);
   const live = useMemo<Live>(
     () => ({
@@ -96,11 +113,16 @@ function refresher(queries: QueryClient): (message: LiveMessage) => void {
     if (message.topic === 'sessions') queries.setQueryData(['/sessions', 'list', {}], message.data);
     if (message.topic === 'traffic')
       queries.setQueryData<Traffic>(['/traffic', '/traffic', {}], before => merged(before, message.data.bins));
-    if (message.topic === 'reset') void queries.invalidateQueries();
+    // Before the stream was there, or while it was broken, anything may have changed.
+    if (message.topic === 'ready' || message.topic === 'reset') void queries.invalidateQueries({ predicate: isOfHub });
     for (const path of TOUCHED[message.topic] ?? []) touched.add(path);
     if (message.topic === 'event') {
-      const { type } = message.data;
-      if (/^login\./.test(type)) touched.add('/users').add('/bans');
+      const { type, data } = message.data;
+      if (/^login\./.test(type)) touched.add('/users').add('/admins').add('/bans');
+      if (type === 'admin.acted') {
+        const family = String(data.action).split('.')[0]!;
+        for (const path of [`/${family}`, ...(TOUCHED_BY_ACTION[family] ?? [])]) touched.add(path);
+      }
       if (type === 'certificate.expiring') touched.add('/certificates');
     }
     if (touched.size === 0 || timer !== undefined) return;
@@ -110,6 +132,11 @@ function refresher(queries: QueryClient): (message: LiveMessage) => void {
       touched.clear();
     }, SETTLE_MS);
   };
+}
+
+/** Whether a query asks the hub for something that it may tell otherwise later. */
+function isOfHub({ queryKey: [path] }: Query): boolean {
+  return String(path).startsWith('/') && path !== '/openapi.json';
 }
 
 /** With the bins that changed in place of what they were. */

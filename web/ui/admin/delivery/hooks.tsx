@@ -14,6 +14,9 @@ interface Hook {
   readonly conditions: string;
 }
 
+/** Nothing tells of files that are dropped into a folder. */
+const LOOK_MS = 5_000;
+
 const SAMPLES = [
   {
     file: 'upload.completed.sh',
@@ -28,7 +31,7 @@ const SAMPLES = [
 /** The scripts of the hooks folder: shown with their state, never edited here. */
 export function HooksPage() {
   const { t } = useSpeech();
-  const query = useThing<{ readonly report: readonly Hook[] }>('/reports/hooks');
+  const query = useThing<{ readonly report: readonly Hook[] }>('/reports/hooks', {}, { refetchInterval: LOOK_MS });
   const targets = useThing<Targets>('/targets');
   const status = useThing<{ readonly dataDirectory: string }>('/status');
   const folder = `${status.data?.dataDirectory ?? '…'}/hooks`;

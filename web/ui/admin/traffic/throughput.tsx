@@ -17,6 +17,8 @@ export function ThroughputSection() {
   const [rates, setRates] = useState<LiveMessages['throughput']>({ upload: 0, download: 0 });
   useLive(message => {
     if (message.topic === 'throughput') setRates(message.data);
+    // A stream begins with what changes; before, nothing moves.
+    if (message.topic === 'ready') setRates({ upload: 0, download: 0 });
   });
   return (
     <Section title={t('home.traffic')} lead={t('home.traffic.lead')}>
