@@ -87,6 +87,9 @@ export interface Foundation {
 /** What this hub runs: the folder of the program. */
 const PROGRAM = fileURLToPath(new URL('..', import.meta.url));
 
+/** Longer than a node of a cluster needs to start anew. */
+const UNKNOWN_TARGET_MS = 10 * 60_000;
+
 /** The configuration of the core. */
 export const CONFIG: InjectionToken<Config> = Symbol('Config');
 
@@ -222,6 +225,7 @@ function eventSettings(c: DependencyContainer, config: Config, log: Logger): Eve
     retryMs: retry,
     keepMs: keep,
     concurrency,
+    unknownTargetMs: redisSettings(config) === undefined ? 0 : UNKNOWN_TARGET_MS,
     log,
     metrics: c.resolve(Metrics),
   });

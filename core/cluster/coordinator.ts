@@ -17,6 +17,10 @@ export interface Broadcasts {
   };
   /** How many connections the process `by` has that have not logged in, by the group of their address. */
   'admissions.counted': { readonly by: string; readonly counts: readonly (readonly [group: string, count: number])[] };
+  /** What deliveries are due for, or were handed to the process `by`, and what it does not know. */
+  'targets.unknown': { readonly by: string; readonly targets: readonly string[] };
+  /** Which of them the process `by` can run. */
+  'targets.known': { readonly by: string; readonly targets: readonly string[] };
   'session.end': { readonly session: string; readonly reason: string };
   /** How a part of an extension ran, where that differs from the time before: `message` says what failed. */
   'extension.ran': { readonly extension: string; readonly part: string; readonly at: number; readonly message?: string };

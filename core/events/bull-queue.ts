@@ -5,6 +5,7 @@ import { uuidv7 } from '../ids.js';
 import { BullConnection, type DeliveryJob } from './bull-connection.js';
 import { ClaimCycle, endAll, type RunningWork } from './claim-cycle.js';
 import type { ClaimedDelivery } from './delivery.js';
+import { KnownTargets } from './known-targets.js';
 import { EventQueue } from './queue.js';
 import { RuleTable } from './rules.js';
 import { EventSettings } from './settings.js';
@@ -25,6 +26,9 @@ const UNDER_WAY_MS = 2_000;
 const ORPHANED_MS = 10_000;
 /** When another node is claiming. */
 const CLAIM_AGAIN_MS = 10;
+/** Marks claims that this node runs by itself, so that nobody looks for them in Redis. */
+const ONLY_HERE = '/here/';
+const UNKNOWN_REASON = 'The try was given back: this node does not know what wanted the event, another one does';
 const LOST_REASON = 'The try was lost: Redis forgot it, or did not take it';
 
 /**
@@ -47,6 +51,7 @@ export class BullEventQueue extends EventQueue {
   #refused = false;
   #timers: NodeJS.Timeout[] = [];
   #unlisten: (() => void) | undefined;
+  #known: KnownTargets | undefined;
 
   constructor(
     private readonly deliveries: DeliveryRepository,
@@ -61,6 +66,7 @@ export class BullEventQueue extends EventQueue {
   async start(run: Run): Promise<void> {
     const { node, concurrency, leaseMs, log } = this.settings;
     this.#run = run;
+    this.#known = new KnownTargets(this.rules, this.coordinator, this.settings);
     this.#bull = await BullConnection.open(this.redis, {
       node,
       concurrency,
@@ -85,6 +91,7 @@ export class BullEventQueue extends EventQueue {
   async stop(signal: AbortSignal): Promise<void> {
     this.#run = undefined;
     this.#unlisten?.();
+    this.#known?.stop();
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all([this.#claims.ended(), this.#lookingAfter]);
     await endAll([...this.#running.values()], signal);
@@ -133,29 +140,45 @@ export class BullEventQueue extends EventQueue {
 
   /** Whether there may be more. */
   async #claim(lease: Lease): Promise<boolean> {
-    const { node, concurrency, leaseMs } = this.settings;
-    const claimant = `${node}/${uuidv7()}`;
+    const known = this.#known!;
     let claimed: readonly ClaimedDelivery[] = [];
     try {
       const [due, tries] = await Promise.all([this.deliveries.dueTargets(), this.deliveries.running()]);
-      const wanted = due.filter(({ target }) => !this.rules.isPaused(target));
+      const wanted = known.among(due.filter(({ target }) => !this.rules.isPaused(target)));
       const shares = shareSlots(
         wanted,
         countTargets(tries.filter(one => this.#isOwn(one))),
-        concurrency,
+        this.settings.concurrency,
         countTargets(tries.filter(one => !this.#isOwn(one))),
       );
-      if (shares.size > 0) claimed = await this.deliveries.claim(shares, claimant, leaseMs);
+      const isOnlyHere = ([target]: readonly [string, number]) => known.isOnlyHere(target);
+      const here = await this.#take([...shares].filter(isOnlyHere), ONLY_HERE);
+      for (const delivery of here) this.#process({ ...delivery, node: this.settings.node }).catch(() => undefined);
+      claimed = await this.#take(
+        [...shares].filter(share => !isOnlyHere(share)),
+        '/',
+      );
+      if (claimed.length === 0) return here.length > 0;
     } finally {
       await lease.release();
     }
-    if (claimed.length === 0) return false;
+    return this.#handOut(claimed);
+  }
+
+  async #take(shares: readonly (readonly [string, number])[], mark: string): Promise<readonly ClaimedDelivery[]> {
+    if (shares.length === 0) return [];
+    return this.deliveries.claim(new Map(shares), `${this.settings.node}${mark}${uuidv7()}`, this.settings.leaseMs);
+  }
+
+  /** Whether Redis took them. */
+  async #handOut(claimed: readonly ClaimedDelivery[]): Promise<boolean> {
+    const { node, log } = this.settings;
     try {
       await this.#bull!.add(claimed.map(delivery => ({ ...delivery, node })));
       return true;
     } catch (error) {
       this.#refused = true;
-      this.settings.log.debug({ err: error, deliveries: claimed.length }, 'Redis did not take deliveries');
+      log.debug({ err: error, deliveries: claimed.length }, 'Redis did not take deliveries');
       for (const { id, attempt } of claimed) await this.deliveries.release(id, attempt, LOST_REASON);
       return false;
     }
@@ -177,6 +200,11 @@ export class BullEventQueue extends EventQueue {
   async #try(run: Run, delivery: DeliveryJob, signal: AbortSignal): Promise<void> {
     // A job may come late, or twice.
     if (!(await this.deliveries.isRunning(delivery.id, delivery.attempt))) return;
+    if (this.#known?.mayTake(delivery.target) === false) {
+      await this.deliveries.release(delivery.id, delivery.attempt, UNKNOWN_REASON);
+      this.#known.tell([delivery.target]);
+      return;
+    }
     await run(delivery, signal).catch((error: unknown) =>
       this.settings.log.error({ err: error, delivery: delivery.id }, 'a delivery ended without an outcome'),
     );
@@ -213,7 +241,7 @@ export class BullEventQueue extends EventQueue {
   async #lookAfterOthers(): Promise<void> {
     const before = Date.now() - ORPHANED_MS;
     const others = (await this.deliveries.running()).filter(
-      one => !this.#isOwn(one) && one.claimedAt < before && !this.#running.has(one.id),
+      one => !this.#isOwn(one) && !one.claimedBy.includes(ONLY_HERE) && one.claimedAt < before && !this.#running.has(one.id),
     );
     const lease = others.length > 0 ? await this.coordinator.acquire('deliveries/orphans', 1) : undefined;
     if (!lease) return;

@@ -103,6 +103,12 @@ export class RuleTable {
     return this.#definitions.get(target);
   }
 
+  /** Whether this process has what stands behind a target: a handler, or an action of a kind that there is. */
+  canRun(target: string): boolean {
+    const definition = this.#definitions.get(target);
+    return definition !== undefined && (definition.kind === 'handler' || this.actions.get(definition.action.type) !== undefined);
+  }
+
   /** Everyone who wants events: handlers first, then the actions of rules, of disabled ones too. */
   targets(): readonly TargetInfo[] {
     const handlers = this.#handlers.map(({ target: { id }, types }) => {

@@ -21,6 +21,8 @@ export class EventSettings {
   readonly concurrency: number;
   /** How long a claim holds unless it is renewed, which happens three times in that time. */
   readonly leaseMs: number;
+  /** How long it is waited for a process that knows a target that this one does not; 0 where there is no other. */
+  readonly unknownTargetMs: number;
   readonly log: Logger;
   /** Where times and tries are counted. */
   readonly metrics: Metrics;
@@ -35,6 +37,7 @@ export class EventSettings {
     this.retryMs = settings.retryMs ?? DEFAULT_DELAYS_MS;
     this.keepMs = settings.keepMs ?? 30 * 86_400_000;
     this.concurrency = settings.concurrency ?? 32;
+    this.unknownTargetMs = settings.unknownTargetMs ?? 0;
     this.leaseMs = settings.leaseMs ?? 60_000;
   }
 }

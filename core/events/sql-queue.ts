@@ -4,6 +4,7 @@ import { DeliveryRepository } from '../db/deliveries.js';
 import { uuidv7 } from '../ids.js';
 import { ClaimCycle, endAll, type RunningWork } from './claim-cycle.js';
 import type { ClaimedDelivery } from './delivery.js';
+import { KnownTargets } from './known-targets.js';
 import { EventQueue } from './queue.js';
 import { RuleTable } from './rules.js';
 import { EventSettings } from './settings.js';
@@ -29,6 +30,7 @@ export class SqlEventQueue extends EventQueue {
   );
   #timers: NodeJS.Timeout[] = [];
   #unlisten: (() => void) | undefined;
+  #known: KnownTargets | undefined;
 
   constructor(
     private readonly deliveries: DeliveryRepository,
@@ -43,6 +45,7 @@ export class SqlEventQueue extends EventQueue {
     const released = await this.deliveries.releaseNode(this.settings.node);
     if (released > 0) this.settings.log.info({ deliveries: released }, 'deliveries that were cut off are tried again');
     this.#run = run;
+    this.#known = new KnownTargets(this.rules, this.coordinator, this.settings);
     this.#unlisten = this.coordinator.listen('deliveries.waiting', () => this.wake());
     this.#timers = [setInterval(() => this.#poll(), POLL_MS), setInterval(() => this.#renew(), this.settings.leaseMs / 3)];
     this.wake();
@@ -55,6 +58,7 @@ export class SqlEventQueue extends EventQueue {
   async stop(signal: AbortSignal): Promise<void> {
     this.#run = undefined;
     this.#unlisten?.();
+    this.#known?.stop();
     await this.#claims.ended();
     await endAll([...this.#running.values()], signal);
     for (const timer of this.#timers) clearInterval(timer);
@@ -78,8 +82,9 @@ export class SqlEventQueue extends EventQueue {
 
   /** Takes what is due for the slots that are free. Another process may have taken some, or a target had less than its share: whoever got any asks again. */
   async #claimDue(): Promise<boolean> {
-    if (!this.#run || this.#running.size >= this.settings.concurrency) return false;
-    const due = (await this.deliveries.dueTargets()).filter(({ target }) => !this.rules.isPaused(target));
+    if (!this.#run || !this.#known || this.#running.size >= this.settings.concurrency) return false;
+    const wanted = (await this.deliveries.dueTargets()).filter(({ target }) => !this.rules.isPaused(target));
+    const due = this.#known.among(wanted);
     const shares = shareSlots(due, this.#busy(), this.settings.concurrency);
     if (shares.size === 0) return false;
     const claimant = `${this.settings.node}/${uuidv7()}`;

@@ -292,6 +292,45 @@ export function testEventQueue(
     t.deepEqual(second.tries, []);
   });
 
+  test(`${name}: leaves what this process does not know to one that does`, async t => {
+    const one = await bench(t, { node: 'one', process: 'p1', unknownTargetMs: HOUR });
+    const two = new Bench(t, await Outbox.open(t, { node: 'two', process: 'p2', unknownTargetMs: HOUR }, one.outbox.directory), open);
+    one.outbox.rules.handler('only/one', [], async () => undefined);
+    two.outbox.rules.handler('only/two', [], async () => undefined);
+    join(one.outbox, two.outbox);
+    for (let i = 0; i < 20; i++) await one.outbox.publish('handler/only/one', 'handler/only/two');
+    await Promise.all([one.start(), two.start()]);
+    await until(async () => (await one.count('succeeded')) === 40);
+    for (let i = 0; i < 20; i++) await one.outbox.publish('handler/only/one', 'handler/only/two');
+    one.outbox.wake();
+    await until(async () => (await one.count('succeeded')) === 80);
+    t.deepEqual([...new Set(one.tries.map(({ target }) => target))], ['handler/only/one']);
+    t.deepEqual([...new Set(two.tries.map(({ target }) => target))], ['handler/only/two']);
+    t.true([...one.tries, ...two.tries].every(({ failures, attempt }) => failures === 0 && attempt <= 3));
+  });
+
+  test(`${name}: takes what no process has known for long, and what the others know not before`, async t => {
+    const one = await bench(t, { node: 'one', process: 'p1', unknownTargetMs: 1_500 });
+    const two = new Bench(t, await Outbox.open(t, { node: 'two', process: 'p2', unknownTargetMs: HOUR }, one.outbox.directory), open);
+    two.outbox.rules.handler('only/two', [], async () => undefined);
+    join(one.outbox, two.outbox);
+    const gate = new Gate();
+    for (let i = 0; i < 40; i++) await one.outbox.publish('handler/only/two');
+    await two.start(async (delivery, signal) => {
+      await gate.pass(signal);
+      await two.succeed(delivery);
+    });
+    await one.start();
+    await until(() => two.tries.length > 0);
+    await sleep(1_000);
+    t.deepEqual(one.tries, []);
+    const began = performance.now();
+    await one.outbox.publish('handler/no/body');
+    await until(() => one.tries.some(({ target }) => target === 'handler/no/body'));
+    t.true(performance.now() - began >= 1_400);
+    gate.open();
+  });
+
   test(`${name}: keeps the deliveries of a disabled rule until it is enabled`, async t => {
     const b = await bench(t);
     const rule: Rule = {
@@ -313,4 +352,21 @@ export function testEventQueue(
     await until(async () => (await b.count('succeeded')) === 2);
     t.is(b.tries[1]!.target, 'rule/r/0');
   });
+}
+
+/** Passes the messages of two processes on. */
+function join(one: Outbox, two: Outbox): void {
+  let isPassed = false;
+  const pass = (from: Outbox, to: Outbox) => {
+    for (const topic of ['targets.unknown', 'targets.known', 'deliveries.waiting'] as const) {
+      from.coordinator.listen(topic, message => {
+        if (isPassed) return;
+        isPassed = true;
+        to.coordinator.broadcast(topic, message);
+        isPassed = false;
+      });
+    }
+  };
+  pass(one, two);
+  pass(two, one);
 }

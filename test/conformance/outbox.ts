@@ -32,7 +32,9 @@ export interface QueueParts {
 }
 
 /** Limits that tests change. */
-export type OutboxOptions = Partial<Pick<EventSettings, 'concurrency' | 'leaseMs' | 'retryMs' | 'record' | 'node'>>;
+export type OutboxOptions = Partial<
+  Pick<EventSettings, 'concurrency' | 'leaseMs' | 'retryMs' | 'record' | 'node' | 'process' | 'unknownTargetMs'>
+>;
 
 const log = createLogger('silent');
 
