@@ -36,6 +36,7 @@ import { ProcessRepository } from './db/processes.js';
 import { RuleRepository } from './db/rules.js';
 import { SecondFactorRepository } from './db/second-factors.js';
 import { SettingsRepository } from './db/settings.js';
+import { sqliteFile } from './db/sole-use.js';
 import { StorageRepository } from './db/storages.js';
 import { UploadRepository } from './db/uploads.js';
 import { UserRepository } from './db/users.js';
@@ -181,12 +182,14 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
   return container;
 }
 
-function members(c: DependencyContainer, { config, part, log }: Foundation): Members {
+function members(c: DependencyContainer, { config, dataDirectory, part, log }: Foundation): Members {
   return new Members(c.resolve(ProcessRepository), c.resolve(Coordinator as InjectionToken<Coordinator>), {
     node: config.node,
     shareable: !config.database.url.startsWith('sqlite:'),
     joined: redisSettings(config) !== undefined,
     family: part?.family,
+    // The first process of a hub of several holds it for all.
+    file: part ? undefined : sqliteFile({ ...config.database, dataDirectory }),
     log,
   });
 }

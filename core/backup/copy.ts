@@ -4,6 +4,7 @@ import { type DatabaseOptions, openDatabase } from '../db/open.js';
 import { addRows, rowsOf, type Table, tablesOf } from '../db/tables.js';
 import { HubError } from '../errors.js';
 import { RowDigest } from './format.js';
+import { withoutHubs } from './without-hubs.js';
 
 /** Between which databases the records are copied. */
 export interface CopyOptions {
@@ -23,10 +24,14 @@ const LEFT_OUT: ReadonlySet<string> = new Set(['processes']);
 
 /**
  * Copies every record, as it is, sealed secrets included, into a database that has none; reads it back there, and compares. Both
- * have the schema of this version afterwards. Throws 'conflict' for a target that holds records, or a source whose schema is of an
- * older version; what went wrong on the way leaves the target as empty as it was.
+ * have the schema of this version afterwards. Throws 'conflict' while a hub works on one of the two, for a target that holds records, or a
+ * source whose schema is of an older version; what went wrong on the way leaves the target as empty as it was.
  */
-export async function copyDatabase({ from, to, migrations }: CopyOptions): Promise<readonly CopiedTable[]> {
+export async function copyDatabase(options: CopyOptions): Promise<readonly CopiedTable[]> {
+  return withoutHubs(options.from, () => withoutHubs(options.to, () => copyQuiet(options)));
+}
+
+async function copyQuiet({ from, to, migrations }: CopyOptions): Promise<readonly CopiedTable[]> {
   const source = await openDatabase(from);
   try {
     const pending = await source.pending(migrations);

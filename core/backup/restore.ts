@@ -1,15 +1,16 @@
 import { access, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { Database, Migration } from '../db/database.js';
 import { type DatabaseOptions, openDatabase } from '../db/open.js';
+import { sqliteFile } from '../db/sole-use.js';
 import { addRows, MIGRATIONS_TABLE, rowsOf, type Table, type TableRow, tablesOf } from '../db/tables.js';
 import { HubError } from '../errors.js';
 import { Secrets } from '../secrets.js';
 import { type KeyFiles, openKeyFile, putKeyFile } from './files.js';
 import { type BackupFile, type BackupHead, type BackupLine, RowDigest, readBackup, type TableEnd } from './format.js';
 import { moveDatabase } from './target.js';
+import { withoutHubs } from './without-hubs.js';
 
 /** What restoring needs. */
 export interface RestoreOptions {
@@ -42,10 +43,6 @@ export interface RestoreReport extends BackupContents {
 }
 
 const BATCH = 500;
-/** A process that was not seen for this long is dead, whatever the clocks of its machine and of this one say. */
-const LONG_AGO_MS = 600_000;
-/** Longer than one that lives is silent. */
-const WATCH_MS = 8_000;
 /** Those that hold something say that people have worked with a database. */
 const TELLING = ['users', 'admins', 'rules', 'api_keys', 'events'];
 
@@ -70,7 +67,7 @@ export async function checkBackup(file: string): Promise<BackupContents> {
 /**
  * Makes the database what it was when the backup was made, and puts the key files back; then brings the schema up to date. The backup
  * is read to its end before anything is changed, and what was written is read back and compared. An SQLite file is replaced in one step
- * at the end, and the one before is kept. Throws 'conflict' for a database that holds something, unless `replace`; 'invalid-request'
+ * at the end, and the one before is kept. Throws 'conflict' while a hub works on the database, and for one that holds something, unless `replace`; 'invalid-request'
  * for a damaged backup or another secret key.
  */
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
@@ -81,7 +78,9 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const secrets = await secretsOf(options);
   const files = await openKeyFiles(file, secrets);
   const stamp = `before-restore-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`;
-  const before = sqliteFile(database) ? await replaceFile(options, known, stamp) : await replaceTables(options, known);
+  const before = await withoutHubs(database, () =>
+    sqliteFile(database) ? replaceFile(options, known, stamp) : replaceTables(options, known),
+  );
   const put: string[] = [];
   for (const [name, content] of files) if (await putKeyFile(name, content, options.keyFiles, stamp)) put.push(name);
   return { ...contents, files: put, before };
@@ -113,7 +112,6 @@ async function replaceFile(options: RestoreOptions, head: BackupHead, stamp: str
 async function replaceTables(options: RestoreOptions, head: BackupHead): Promise<undefined> {
   await using(options.database, async database => {
     await requireEmpty(database.knex, options.replace);
-    await requireQuiet(database.knex);
     const tables = [...(await tablesOf(database.knex))].reverse();
     for (const { name } of tables) await database.knex.schema.dropTable(name);
     await database.knex.schema.dropTableIfExists(MIGRATIONS_TABLE);
@@ -174,28 +172,6 @@ async function requireEmpty(knex: Knex, replace: boolean): Promise<void> {
   for (const name of TELLING.filter(name => names.includes(name))) {
     if (await knex(name).first()) throw new HubError('conflict', 'The database is not empty; `--replace` puts the backup in its place.');
   }
-}
-
-/** On a server other nodes may be at work; those that live say so every few seconds. */
-async function requireQuiet(knex: Knex): Promise<void> {
-  if (!(await knex.schema.hasTable('processes'))) return;
-  const look = async () => {
-    const rows: readonly Beat[] = await knex('processes')
-      .where('seen_at', '>', Date.now() - LONG_AGO_MS)
-      .select('id', 'node', 'beat');
-    return rows;
-  };
-  const before = await look();
-  if (before.length === 0) return;
-  await sleep(WATCH_MS);
-  const alive = (await look()).find(({ id, beat }) => String(before.find(other => other.id === id)?.beat) !== String(beat));
-  if (alive) throw new HubError('conflict', `A hub works on this database, on node ${alive.node}: stop all nodes first.`);
-}
-
-interface Beat {
-  readonly id: string;
-  readonly node: string;
-  readonly beat: number | string;
 }
 
 function requireTable(
@@ -260,10 +236,6 @@ async function secretsOf({ key, file, database: { dataDirectory } }: RestoreOpti
   }
   await secrets.verify({ get: async name => settings.get(name), add: async () => false });
   return secrets;
-}
-
-function sqliteFile({ url, dataDirectory }: DatabaseOptions): string | undefined {
-  return url.startsWith('sqlite:') && url !== 'sqlite::memory:' ? resolve(dataDirectory, url.slice('sqlite:'.length)) : undefined;
 }
 
 async function using<T>(options: DatabaseOptions, work: (database: Database) => Promise<T>): Promise<T> {

@@ -101,6 +101,7 @@ async function copy(flags: CopyFlags, context: CliContext, global: GlobalOptions
       throw new UsageError(
         `'${url.replace(/:\/\/.*@/, '://…@')}' is no database: expected sqlite:FILE, mysql://user@host/name or postgres://user@host/name`,
       );
+  if (flags.from === flags.to) throw new UsageError('--from and --to name the same database');
   const [{ copyDatabase }, { refuseSecondHub }, { migrations }, options] = await Promise.all([
     import('../backup/copy.js'),
     import('../control.js'),

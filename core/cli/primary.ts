@@ -3,6 +3,7 @@ import { Workers } from '../cluster/workers.js';
 import type { Config } from '../config/schema.js';
 import { ControlServer, type RunFile } from '../control.js';
 import { makeDataDirectory } from '../data-directory.js';
+import { SoleUse, sqliteFile } from '../db/sole-use.js';
 import { HubError } from '../errors.js';
 import { createLogger } from '../log.js';
 import { HUB_VERSION } from '../version.js';
@@ -31,7 +32,10 @@ export async function runPrimary(context: CliContext, options: GlobalOptions, co
     await workers.reload();
     return { processes: workers.list() };
   });
+  let soleUse: SoleUse | undefined;
   try {
+    const file = sqliteFile({ ...config.database, dataDirectory });
+    if (file !== undefined) soleUse = await SoleUse.take(file);
     const told = stopSignal(context, () => {
       workers.reload().catch((error: unknown) => log.error({ err: error }, 'the processes could not be replaced; those before them go on'));
     });
@@ -54,6 +58,7 @@ export async function runPrimary(context: CliContext, options: GlobalOptions, co
     await workers.stop(0);
     throw error;
   } finally {
+    soleUse?.release();
     await control.close();
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessRecord, ProcessRepository } from '../db/processes.js';
+import { SoleUse } from '../db/sole-use.js';
 import { HubError } from '../errors.js';
 import { randomToken } from '../ids.js';
 import type { Logger } from '../log.js';
@@ -16,6 +17,8 @@ export interface MemberSettings {
   readonly joined: boolean;
   /** The same for the processes that one start of a hub made; undefined for a hub of one process. */
   readonly family?: string | undefined;
+  /** The database file that this process is to have for its hub alone. */
+  readonly file?: string | undefined;
   readonly log: Logger;
 }
 
@@ -38,6 +41,7 @@ export class Members {
   #living: readonly ProcessRecord[] = [];
   #entered = false;
   #beaten = performance.now();
+  #soleUse: SoleUse | undefined;
 
   constructor(
     private readonly repository: ProcessRepository,
@@ -80,7 +84,8 @@ export class Members {
    * together, with a sentence that says what to set.
    */
   async enter(hub: string): Promise<void> {
-    const { node, shareable, joined } = this.settings;
+    const { node, shareable, joined, file } = this.settings;
+    if (file !== undefined) this.#soleUse = await SoleUse.take(file);
     this.#check(hub, (await this.coordinator.introduce?.({ node, hub, shareable })) ?? []);
     if (!this.hasOthers) return;
     await this.look();
@@ -110,6 +115,7 @@ export class Members {
 
   /** Strikes out this one: it has nothing under way any more. */
   async leave(): Promise<void> {
+    this.#soleUse?.release();
     if (!this.#entered) return;
     this.#entered = false;
     await this.repository.remove([this.id]);
