@@ -67,12 +67,13 @@ export class LoginService {
    * limits, in this order, and publishes 'login.succeeded' or 'login.failed' with the reason.
    * The attempt holds every credential of the connection so far, in the order in which they were given, and each is checked anew.
    * Throws ProofRequired ('second-factor-required') when those are right and one more is wanted, which counts as no failure;
-   * 'authentication-failed', 'permission-denied', 'rate-limited', 'too-many-sessions' or 'unavailable'.
+   * 'authentication-failed', 'permission-denied', 'rate-limited', 'too-many-sessions' or 'unavailable'. `beforeSession` runs when all but
+   * the limits has been checked: for what the new session is to take the place of.
    */
-  async login(attempt: LoginAttempt): Promise<Session> {
+  async login(attempt: LoginAttempt, beforeSession?: () => Promise<void>): Promise<Session> {
     const known = { ...attempt, remoteAddress: canonicalAddress(attempt.remoteAddress) };
     try {
-      return await this.#login(known);
+      return await this.#login(known, beforeSession);
     } catch (error) {
       const failure = toHubError(error);
       if (failure.code === 'second-factor-required')
@@ -83,7 +84,7 @@ export class LoginService {
     }
   }
 
-  async #login(attempt: LoginAttempt): Promise<Session> {
+  async #login(attempt: LoginAttempt, beforeSession?: () => Promise<void>): Promise<Session> {
     const { protocol, remoteAddress } = attempt;
     if (this.defence.isBanned(remoteAddress))
       throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
@@ -95,6 +96,7 @@ export class LoginService {
     if (user.methods.length > 0) requireMethod(user, method);
     await this.#requireCode(user, attempt.credentials);
     await this.guards.ask('login', { user: user.username, protocol, remoteAddress });
+    await beforeSession?.();
     const session = await this.sessions.create(user, { protocol, remoteAddress, tls: attempt.tls ?? true });
     try {
       await this.bus.publish('login.succeeded', { session: session.info, method });

@@ -27,7 +27,18 @@ export interface Broadcasts {
 }
 
 /** The tables that processes keep a view of, or act upon changes of. */
-export const SHARED_TABLES = ['users', 'rules', 'bans', 'address_rules', 'uploads', 'storages', 'settings'] as const;
+export const SHARED_TABLES = [
+  'users',
+  'admins',
+  'web_sessions',
+  'api_keys',
+  'rules',
+  'bans',
+  'address_rules',
+  'uploads',
+  'storages',
+  'settings',
+] as const;
 
 /** How a process appears to the others. */
 export interface ProcessNote {

@@ -70,6 +70,11 @@ export class ApiKeyRepository {
     return toKey(row);
   }
 
+  /** Whether it has not been revoked. */
+  async exists(id: string): Promise<boolean> {
+    return (await this.database.knex<Row>('api_keys').where({ id }).first('id')) !== undefined;
+  }
+
   /** Those of an account, the newest first. */
   async of(kind: AccountKind, ownerId: string): Promise<readonly ApiKey[]> {
     return (await this.database.knex<Row>('api_keys').where({ kind, owner_id: ownerId }).orderBy('id', 'desc')).map(toKey);

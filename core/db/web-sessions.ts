@@ -77,6 +77,11 @@ export class WebSessionRepository {
     return toSession(row);
   }
 
+  /** Whether it has not been ended. */
+  async exists(id: string): Promise<boolean> {
+    return (await this.database.knex<WebSessionRow>('web_sessions').where({ id }).first('id')) !== undefined;
+  }
+
   /** The sessions of an account, the one used last first. */
   async of(kind: AccountKind, ownerId: string, usedSince: number): Promise<readonly WebSession[]> {
     const rows: readonly WebSessionRow[] = await this.database

@@ -23,12 +23,12 @@ test('an address that is denied later is kept out with its cookie and its key, a
   const hub = await startWeb(t, PROXIED);
   const alice = await hub.loggedIn('user', 'alice');
   await alice.raw('PUT', '/files/content?path=/a', { body: 'content' });
-  const { key } = (await alice.post('/api-keys', { name: 'script', scope: 'read' })).body;
+  const { token } = (await alice.post('/api-keys', { name: 'script', scope: 'read' })).body;
   const paths = ['/files?path=/', '/files/content?path=/a', '/session'];
   for (const path of paths) t.is((await alice.get(path, OUTSIDE)).status, 200, path);
   await deny(hub, '192.0.2.0/24', '192.0.2.7');
   for (const path of paths) t.is((await alice.get(path, OUTSIDE)).status, 403, path);
-  t.is((await hub.browser().get('/files', { ...OUTSIDE, authorization: `Bearer ${key}` })).status, 403);
+  t.is((await hub.browser().get('/files', { ...OUTSIDE, authorization: `Bearer ${token}` })).status, 403);
   for (const path of ['/healthz', '/login']) t.is(await rawStatus(hub.base, path, OUTSIDE), 403, path);
   for (const path of paths) t.is((await alice.get(path)).status, 200, path);
   t.is(await rawStatus(hub.base, '/healthz', {}), 200);

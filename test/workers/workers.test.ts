@@ -176,6 +176,46 @@ test.serial('a browser may have one session, whichever processes answer it, and 
 });
 
 test.serial(
+  'a new password ends what a browser has open in every process, and the next login takes the place of the one before',
+  async t => {
+    const hub = await startWorkers(t, { ENTREPOT_LIMITS__SESSIONS_PER_USER: '1' });
+    const base = `http://127.0.0.1:${hub.portOf('web')}`;
+    const browser = await logInByWeb(base, 'user', 'alice', PASSWORD);
+    const sessions = () => hub.json<readonly unknown[]>(['sessions', 'list']);
+    const openEverywhere = async () => {
+      const headers = { cookie: browser.cookie!, connection: 'close' };
+      for (let i = 0; i < 6; i++) t.is((await fetch(`${base}/api/v1/files?path=/`, { headers })).status, 200);
+      t.is((await sessions()).length, 2);
+    };
+    for (let round = 0; round < 3; round++) {
+      await openEverywhere();
+      const again = await browser.raw('POST', '/session', {
+        body: JSON.stringify({ scope: 'user', username: 'alice', password: PASSWORD }),
+        headers: { 'content-type': 'application/json', connection: 'close' },
+      });
+      t.is(again.status, 200);
+    }
+    await openEverywhere();
+    const streams = await Promise.all(
+      [1, 2, 3, 4].map(() => fetch(`${base}/api/v1/live`, { headers: { cookie: browser.cookie!, connection: 'close' } })),
+    );
+    const began = Date.now();
+    const ended = Promise.all(streams.map(({ body }) => body!.pipeTo(new WritableStream()).then(() => Date.now() - began)));
+    t.true(streams.every(({ status }) => status === 200));
+    await hub.json(['user', 'set', 'alice', '--password-file', await passwordFile('another-password')]);
+    for (const ms of await ended) t.true(ms < 10_000, `${ms} ms`);
+    await until('all have ended', async () => (await sessions()).length === 0);
+    await logInByWeb(base, 'user', 'alice', 'another-password');
+  },
+);
+
+async function passwordFile(password: string): Promise<string> {
+  const file = join(await temporaryFolder('password'), 'password');
+  await writeFile(file, password);
+  return file;
+}
+
+test.serial(
   'SIGTERM to all processes, as systemd and terminals send it, drains in order: not ready, then no new clients, then the transfers',
   async t => {
     const hub = await startWorkers(t, { ENTREPOT_SHUTDOWN__READINESS_DELAY: '8s' });

@@ -2,7 +2,7 @@ import { HubError, z } from '#core/api.js';
 import { MIN_ADMIN_PASSWORD } from '#core/operations/admins.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import type { Caller } from '../auth/caller.js';
-import { openFor } from '../auth/open-sessions.js';
+import { endSession } from '../auth/log-in.js';
 import { type Call, defineRoute, type Route } from '../http/route.js';
 import { newPassword, publicKeySchema, time } from './schemas.js';
 
@@ -134,9 +134,8 @@ export const meRoutes: readonly Route[] = [
     params: z.strictObject({ id: z.string().min(1).max(64) }),
     failures: [404],
     handle: async ({ caller, params, services }) => {
-      if (!(await services.operations.webSessions.end(caller.kind, caller.account.id, params.id)))
+      if (!(await endSession(services, { kind: caller.kind, ownerId: caller.account.id, id: params.id })))
         throw new HubError('not-found', 'There is no such session');
-      await openFor(services).end(params.id, 'Logged out');
     },
   }),
 ];

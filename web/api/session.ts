@@ -1,9 +1,9 @@
-import { z } from '#core/api.js';
+import { type LoginAttempt, z } from '#core/api.js';
 import { ADMIN_ROLES } from '#core/db/admin.js';
 import { MIN_ADMIN_PASSWORD } from '#core/operations/admins.js';
 import type { Caller } from '../auth/caller.js';
 import { withCookie } from '../auth/cookies.js';
-import { startSession } from '../auth/log-in.js';
+import { endPrevious, endSession, startSession } from '../auth/log-in.js';
 import { openFor } from '../auth/open-sessions.js';
 import { type Call, defineRoute, type Route } from '../http/route.js';
 import type { WebServices } from '../services.js';
@@ -48,7 +48,7 @@ export const sessionRoutes: readonly Route[] = [
         const account = await services.adminLogin.login({ ...body, remoteAddress });
         return begin(call, { kind: 'admin', account, session: undefined, key: undefined });
       }
-      const session = await services.login.login({
+      const attempt: LoginAttempt = {
         username: body.username,
         credentials: [
           { kind: 'password', password: body.password },
@@ -57,7 +57,8 @@ export const sessionRoutes: readonly Route[] = [
         protocol: 'web',
         remoteAddress,
         tls: client.tls,
-      });
+      };
+      const session = await services.login.login(attempt, () => endPrevious(call));
       return begin(call, { kind: 'user', account: session.user, session: undefined, key: undefined }, id =>
         openFor(services).adopt(id, session),
       );
@@ -83,10 +84,7 @@ export const sessionRoutes: readonly Route[] = [
     keys: false,
     handle: async ({ caller, request, services, h }) => {
       const { session } = caller;
-      if (session) {
-        await services.operations.webSessions.end(session.kind, session.ownerId, session.id);
-        await openFor(services).end(session.id, 'Logged out');
-      }
+      if (session) await endSession(services, session);
       return withCookie(h.response().code(204), request, services.options, undefined);
     },
   }),

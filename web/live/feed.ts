@@ -19,6 +19,14 @@ const MAX_WAITING_BYTES = 4 * 1_048_576;
 const MAX_MISSED = 1_000;
 const MAX_SESSIONS = 200;
 
+/** Tables whose records let a caller listen, and which record that is. */
+const CONCERNS: Readonly<Record<string, (caller: Caller) => string | undefined>> = {
+  web_sessions: ({ session }) => session?.id,
+  api_keys: ({ key }) => key?.id,
+  admins: ({ kind, account }) => (kind === 'admin' ? account.id : undefined),
+  users: ({ kind, account }) => (kind === 'user' ? account.id : undefined),
+};
+
 /** One browser that listens. */
 interface Listener {
   readonly caller: Caller;
@@ -59,7 +67,8 @@ export class LiveFeed {
   }
 
   #start(): () => void {
-    const { live, log } = this.services;
+    const { live, log, operations } = this.services;
+    const { coordinator } = operations;
     const warn = (error: unknown) => log.warn({ err: error }, 'live updates could not be sent');
     this.#throughput.reset();
     const stops = [
@@ -69,6 +78,10 @@ export class LiveFeed {
           for (const listener of this.#listeners) this.#offer(listener, event);
         },
         delivery: ({ id }) => void this.#sendDelivery(id).catch(warn),
+      }),
+      coordinator.listen('records.changed', ({ table, id }) => {
+        const isConcerned = CONCERNS[table];
+        if (isConcerned) void this.#review(({ caller }) => id === undefined || isConcerned(caller) === id).catch(warn);
       }),
       repeat(LOOK_MS, () => this.#look().catch(warn)),
       repeat(HISTORY_MS, () => this.#sendTraffic().catch(warn)),
@@ -155,10 +168,13 @@ export class LiveFeed {
 
   /** Keeps proxies from ending what is quiet, and ends what is no longer allowed. */
   async #beat(): Promise<void> {
-    for (const listener of this.#listeners) {
-      if (await listener.check()) listener.stream.write(': \n\n');
-      else listener.stream.end();
-    }
+    await this.#review(() => true);
+    for (const { stream } of this.#listeners) if (!stream.writableEnded) stream.write(': \n\n');
+  }
+
+  /** Ends the streams of those who may listen no longer. */
+  async #review(isConcerned: (listener: Listener) => boolean): Promise<void> {
+    for (const listener of [...this.#listeners].filter(isConcerned)) if (!(await listener.check())) listener.stream.end();
   }
 
   #send({ stream }: Listener, type: string, data: unknown, id?: string): void {

@@ -16,8 +16,13 @@ export interface Vouched {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** Logs the user in who is linked to the identity, or is found or made at the first login. Throws 'authentication-failed' when there is none. */
-export async function userSession(services: WebServices, vouched: Vouched, client: Client): Promise<Session> {
+/** Logs the user in who is linked to the identity, or is found or made at the first login; `beforeSession` as for LoginService. Throws 'authentication-failed' when there is none. */
+export async function userSession(
+  services: WebServices,
+  vouched: Vouched,
+  client: Client,
+  beforeSession: () => Promise<void>,
+): Promise<Session> {
   const { provider, subject } = vouched;
   await linkUser(services, vouched);
   const attempt: Parameters<LoginService['login']>[0] = {
@@ -26,7 +31,7 @@ export async function userSession(services: WebServices, vouched: Vouched, clien
     remoteAddress: client.remoteAddress,
     tls: client.tls,
   };
-  return services.login.login(attempt);
+  return services.login.login(attempt, beforeSession);
 }
 
 /** The admin who is linked, or found or made at the first login, with the role that his claims give now. */

@@ -3,7 +3,7 @@ import bell from '@hapi/bell';
 import type { Request, ResponseObject, ResponseToolkit, Server } from '@hapi/hapi';
 import { createRemoteJWKSet, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { HubError, randomToken, toHubError } from '#core/api.js';
-import { startSession } from '../auth/log-in.js';
+import { endPrevious, startSession } from '../auth/log-in.js';
 import { openFor } from '../auth/open-sessions.js';
 import { clientOf } from '../http/client.js';
 import type { SsoProvider } from '../options.js';
@@ -169,7 +169,7 @@ export class SsoFlow {
       const { onto } = await startSession(call, { kind: 'admin', ownerId: admin.id });
       return onto(h.redirect(`${begun.next}${SIGNED_IN}`));
     }
-    const session = await userSession(services, vouched, client);
+    const session = await userSession(services, vouched, client, () => endPrevious(call));
     const { id, onto } = await startSession(call, { kind: 'user', ownerId: session.user.id });
     openFor(services).adopt(id, session);
     return onto(h.redirect(`${begun.next}${SIGNED_IN}`));
