@@ -3,6 +3,7 @@ import { type FormErrors, type UseFormReturnType, useForm } from '@mantine/form'
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { asProblem, type Problem } from '../lib/problem.js';
 import { useSpeech } from '../lib/texts.js';
+import { useFollowing } from './followed.js';
 import classes from './form.module.css';
 import { ProblemPanel } from './states.js';
 
@@ -21,6 +22,8 @@ export interface HubFormOptions<T, R> {
   readonly done?: (result: R, values: T) => void;
   /** Checks that need no hub: text by field. */
   readonly check?: (values: T) => FormErrors;
+  /** Whether anything was changed, where fields are not the form's own. */
+  readonly touched?: boolean;
   /** Fields that the API calls otherwise: '/home' → 'homeDirectory'. */
   readonly fields?: Readonly<Record<string, string>>;
 }
@@ -29,6 +32,7 @@ export interface HubFormOptions<T, R> {
 export function useHubForm<T extends Record<string, unknown>, R = unknown>(options: HubFormOptions<T, R>): HubForm<T> {
   const form = useForm<T>({ initialValues: options.initial, ...(options.check && { validate: options.check }) });
   const [problem, setProblem] = useState<Problem>();
+  const { saved, refused } = useFollowing(options.touched ?? form.isDirty());
   const [busy, setBusy] = useState(false);
   const send = async () => {
     setProblem(undefined);
@@ -38,8 +42,10 @@ export function useHubForm<T extends Record<string, unknown>, R = unknown>(optio
       const values = form.getValues();
       const result = await options.send(values);
       form.resetDirty(values);
+      saved();
       options.done?.(result, values);
     } catch (error) {
+      refused(error);
       const found = asProblem(error);
       const { shown, rest } = placed(found, form.getValues(), options.fields ?? {});
       form.setErrors(shown);

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useLocation, useParams } from 'wouter';
-import { Form, Loaded, Note, Page, Section, useFeedback, useHubForm } from '../../components/index.js';
+import { Followed, Form, Loaded, Note, Page, Section, useFeedback, useHubForm } from '../../components/index.js';
 import type { Webhook } from '../../lib/model.js';
 import { type Answer, request, segment } from '../../lib/request.js';
 import { useVersioned } from '../../lib/resources.js';
@@ -22,7 +22,7 @@ export function EditWebhookPage() {
       narrow
     >
       <Section>
-        <Loaded query={query}>{answer => <EditForm key={answer.etag} path={path} answer={answer} />}</Loaded>
+        <Loaded query={query}>{() => <Followed query={query}>{answer => <EditForm path={path} answer={answer} />}</Followed>}</Loaded>
       </Section>
     </Page>
   );

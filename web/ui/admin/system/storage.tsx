@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useLocation, useParams } from 'wouter';
 import type { StorageKind as Kind } from '../../api-types.js';
-import { Button, Facts, Form, Group, Loaded, Page, Section, Tag, useFeedback, useHubForm } from '../../components/index.js';
+import { Button, Facts, Followed, Form, Group, Loaded, Page, Section, Tag, useFeedback, useHubForm } from '../../components/index.js';
 import type { ObjectSchema } from '../../components/schema-form.js';
 import type { Storage } from '../../lib/model.js';
 import { type Answer, request, segment } from '../../lib/request.js';
@@ -25,14 +25,14 @@ export function StoragePage() {
   return (
     <Page title={name} back={{ href: '/storages', label: t('nav.storages') }} mark={query.data && <Tag>{query.data.data.kind}</Tag>} narrow>
       <Loaded query={query}>
-        {answer => (
+        {() => (
           <>
             {may('admin') && (
               <Section title={t('storages.files')} lead={t('storages.files.lead')} flush>
                 <StorageBrowser storage={name} />
               </Section>
             )}
-            <Options key={answer.etag} path={path} answer={answer} />
+            <Followed query={query}>{answer => <Options path={path} answer={answer} />}</Followed>
           </>
         )}
       </Loaded>
@@ -91,6 +91,7 @@ function OptionsForm({
   const refresh = () => queries.invalidateQueries({ queryKey: ['/storages'] });
   const form = useHubForm({
     initial: {},
+    touched: Object.keys(changed).length > 0,
     send: () => options.sending(() => request('PATCH', path, { body: { options: changed }, etag })),
     done: () => {
       done(t('common.saved'));

@@ -1,7 +1,7 @@
 import { IconDots } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation, useParams } from 'wouter';
-import { ActionIcon, Loaded, Menu, Page, Tabs, useFeedback } from '../../components/index.js';
+import { ActionIcon, Followed, Loaded, Menu, Page, Tabs, useFeedback } from '../../components/index.js';
 import type { User } from '../../lib/model.js';
 import { type Answer, request, segment } from '../../lib/request.js';
 import { useVersioned } from '../../lib/resources.js';
@@ -43,10 +43,10 @@ export function UserPage() {
           {answer => (
             <>
               <Tabs.Panel value="profile">
-                <ProfileTab key={answer.etag} answer={answer} />
+                <Followed query={query}>{held => <ProfileTab answer={held} />}</Followed>
               </Tabs.Panel>
               <Tabs.Panel value="rights">
-                <RightsTab key={answer.etag} answer={answer} />
+                <Followed query={query}>{held => <RightsTab answer={held} />}</Followed>
               </Tabs.Panel>
               <Tabs.Panel value="keys">
                 <KeysTab user={answer.data} />

@@ -1,7 +1,19 @@
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ActionIcon, Button, Checkbox, Group, Note, ProblemPanel, Section, Tag, TextInput, useFeedback } from '../../components/index.js';
+import {
+  ActionIcon,
+  Button,
+  Checkbox,
+  Group,
+  Note,
+  ProblemPanel,
+  Section,
+  Tag,
+  TextInput,
+  useFeedback,
+  useFollowing,
+} from '../../components/index.js';
 import { effectiveRights } from '../../lib/effective-rights.js';
 import { type Permissions, RIGHTS, type Right, type User } from '../../lib/model.js';
 import { type Answer, request, segment } from '../../lib/request.js';
@@ -28,6 +40,7 @@ export function RightsTab({ answer: { data: user, etag } }: { readonly answer: A
   const [problem, setProblem] = useState<unknown>();
   const paths = Object.keys(permissions).sort();
   const changed = JSON.stringify(permissions) !== JSON.stringify(user.permissions);
+  const { saved, refused } = useFollowing(changed);
   const wanted = `/${path.trim().replace(/^\/+|\/+$/g, '')}`;
   const save = async () => {
     setProblem(undefined);
@@ -35,9 +48,11 @@ export function RightsTab({ answer: { data: user, etag } }: { readonly answer: A
     const body = { permissions: { ...permissions, ...Object.fromEntries(gone.map(old => [old, null])) } };
     try {
       await request('PATCH', `/users/${segment(user.username)}`, { body, etag });
+      saved();
       done(t('common.saved'));
       await queries.invalidateQueries({ queryKey: ['/users'] });
     } catch (error) {
+      refused(error);
       setProblem(error);
     }
   };

@@ -31,6 +31,10 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
 
   'field.generate': 'Erzeugen',
   'field.showPassword': 'Eingabe anzeigen',
+  'form.newer': 'Dies wurde inzwischen geändert',
+  'form.newer.load': 'Neueren Stand laden',
+  'form.newer.text':
+    'Ihre Änderungen stehen noch hier, lassen sich aber nicht über einen neueren Stand speichern, den Sie nicht gesehen haben.',
 
   'login.code': 'Einmalcode',
   'login.code.help': 'Die sechs Ziffern aus Ihrer Authenticator-App oder einer Ihrer Wiederherstellungscodes.',
@@ -71,8 +75,7 @@ export const common: Readonly<Record<keyof typeof english, Text>> = {
   },
   'problem.step.missing': 'Vielleicht wurde es entfernt oder umbenannt. Suchen Sie es in der Liste.',
   'problem.step.server': 'Versuchen Sie es erneut. Geschieht es wieder, steht mehr im Protokoll des Hubs.',
-  'problem.step.stale':
-    'Jemand anderes hat es inzwischen geändert. Laden Sie die Seite neu, sehen Sie sich die Änderung an und machen Sie Ihre noch einmal.',
+  'problem.step.stale': 'Laden Sie, was jetzt da ist, sehen Sie sich die Änderung an, und machen Sie Ihre noch einmal.',
   'problem.step.unreachable': 'Prüfen Sie Ihre Verbindung und ob der Hub läuft, und versuchen Sie es erneut.',
   'problem.title': 'Das hat nicht geklappt',
   'problem.unreachable': 'Der Hub antwortet nicht.',

@@ -30,6 +30,9 @@ export const common = {
 
   'field.generate': 'Generate',
   'field.showPassword': 'Show what is typed',
+  'form.newer': 'This was changed in the meantime',
+  'form.newer.load': 'Load the newer state',
+  'form.newer.text': 'What you changed is still here, but cannot be saved over a newer state that you have not seen.',
 
   'login.code': 'One-time code',
   'login.code.help': 'The six digits that your authenticator app shows, or one of your recovery codes.',
@@ -66,7 +69,7 @@ export const common = {
   'problem.step.later': { one: 'Wait a second and try again.', other: 'Wait {count} seconds and try again.' },
   'problem.step.missing': 'It may have been removed or renamed. Go back to the list and look for it.',
   'problem.step.server': 'Try again. When it happens again, the hub’s log says more.',
-  'problem.step.stale': 'Somebody else changed it in the meantime. Reload the page, look at the change, and make yours again.',
+  'problem.step.stale': 'Load what is there now, look at the change, and make yours again.',
   'problem.step.unreachable': 'Check your connection and that the hub is running, then try again.',
   'problem.title': 'This did not work',
   'problem.unreachable': 'The hub does not answer.',
