@@ -23,6 +23,7 @@ import { Members } from './cluster/members.js';
 import { redisSettings } from './cluster/open.js';
 import type { HubPart } from './cluster/part.js';
 import type { Config } from './config/schema.js';
+import { installationOf } from './data-directory.js';
 import { AddressRuleRepository } from './db/address-rules.js';
 import { AdminRepository } from './db/admins.js';
 import { ApiKeyRepository } from './db/api-keys.js';
@@ -188,6 +189,7 @@ function members(c: DependencyContainer, { config, dataDirectory, part, log }: F
     shareable: !config.database.url.startsWith('sqlite:'),
     joined: redisSettings(config) !== undefined,
     family: part?.family,
+    installation: () => installationOf(dataDirectory),
     // The first process of a hub of several holds it for all.
     file: part ? undefined : sqliteFile({ ...config.database, dataDirectory }),
     log,

@@ -239,8 +239,13 @@ export class Hub {
     const { username, password } = this.config.admin;
     const setup = this.get(Setup);
     if (password === undefined || !(await setup.needed())) return;
-    await setup.create(username, password);
-    this.log.info({ username }, 'made the first owner from the configuration');
+    try {
+      await setup.create(username, password);
+      this.log.info({ username }, 'made the first owner from the configuration');
+    } catch (error) {
+      // Another node that starts at the same time has made it.
+      if (!(error instanceof HubError && error.code === 'conflict') || (await setup.needed())) throw error;
+    }
   }
 
   get #hasJobs(): boolean {

@@ -8,6 +8,7 @@ import * as web from './0007_web.js';
 import * as processes from './0008_processes.js';
 import * as lists from './0009_lists.js';
 import * as requests from './0010_requests.js';
+import * as processPlaces from './0011_process_places.js';
 
 /** Every step of the schema, in order. A step that was released is never changed: what it lacks comes in a new one. */
 export const migrations = [
@@ -21,4 +22,5 @@ export const migrations = [
   { name: '0008_processes', up: processes.up },
   { name: '0009_lists', up: lists.up },
   { name: '0010_requests', up: requests.up },
+  { name: '0011_process_places', up: processPlaces.up },
 ] as const;

@@ -78,6 +78,8 @@ export abstract class Coordinator {
   connected(): boolean | undefined {
     return undefined;
   }
+  /** Names what joins the processes, the same for all that reach each other by it; undefined while it is away. */
+  identity?(): string | undefined;
   /** Frees what this process holds and ends its listeners; from then on nothing is acquired and nothing sent. May be repeated. */
   abstract close(): Promise<void>;
 }

@@ -17,6 +17,8 @@ export interface MemberSettings {
   readonly joined: boolean;
   /** The same for the processes that one start of a hub made; undefined for a hub of one process. */
   readonly family?: string | undefined;
+  /** Names the data directory of this process. */
+  readonly installation?: (() => Promise<string>) | undefined;
   /** The database file that this process is to have for its hub alone. */
   readonly file?: string | undefined;
   readonly log: Logger;
@@ -28,6 +30,10 @@ const DEAD_MS = 15_000;
 /** Who was not seen for this long is not waited for. By clocks that may differ. */
 const LONG_AGO_MS = 120_000;
 const ID_BYTES = 6;
+/** Where the beats of a process begin that does not know yet whether it may stay. */
+const ENTERING = -1_000_000;
+/** Looks after which another Redis is not one that is just being started anew. */
+const OTHER_REDIS_LOOKS = 3;
 
 /**
  * The processes that work on the database: which of them live, and which died and left something. A hub of one process on a
@@ -42,6 +48,8 @@ export class Members {
   #entered = false;
   #beaten = performance.now();
   #soleUse: SoleUse | undefined;
+  #installation = '';
+  #otherRedis = 0;
 
   constructor(
     private readonly repository: ProcessRepository,
@@ -84,16 +92,22 @@ export class Members {
    * together, with a sentence that says what to set.
    */
   async enter(hub: string): Promise<void> {
-    const { node, shareable, joined, file } = this.settings;
+    const { node, shareable, file, installation } = this.settings;
     if (file !== undefined) this.#soleUse = await SoleUse.take(file);
     this.#check(hub, (await this.coordinator.introduce?.({ node, hub, shareable })) ?? []);
     if (!this.hasOthers) return;
-    await this.look();
-    await this.#refuseUnjoined();
-    const record = { id: this.id, node, family: this.#family, machine: this.#machine, pid: process.pid };
-    await this.repository.add({ ...record, joined, beat: 1, seenAt: Date.now() });
+    this.#installation = (await installation?.()) ?? '';
+    // First seen, then looking: of two that enter at the same moment, at least one sees the other.
+    await this.#add(ENTERING);
     this.#entered = true;
-    this.#beaten = performance.now();
+    try {
+      await this.look();
+      await this.#refuseUnjoined();
+      await this.repository.admit(this.id);
+    } catch (error) {
+      await this.leave().catch(() => undefined);
+      throw error;
+    }
   }
 
   /** Says that this process lives, and looks at the others. Resolves to those that have died since, until they are forgotten. */
@@ -105,6 +119,7 @@ export class Members {
     for (const other of others) this.#note(other);
     const isDead = ({ id }: ProcessRecord) => this.#seen.get(id)!.dead;
     this.#living = others.filter(other => !isDead(other));
+    this.#warnOfOtherRedis();
     return others.filter(isDead);
   }
 
@@ -125,13 +140,22 @@ export class Members {
     return this.settings.family ?? this.id;
   }
 
+  get #redis(): string {
+    return this.coordinator.identity?.() ?? '';
+  }
+
   async #beat(): Promise<void> {
-    if (!(await this.repository.beat(this.id))) {
+    if (!(await this.repository.beat(this.id, this.#redis))) {
       this.settings.log.warn({ process: this.id }, 'this process stood still for so long that others took it for dead');
-      const { node, joined } = this.settings;
-      const record = { id: this.id, node, family: this.#family, machine: this.#machine, pid: process.pid };
-      await this.repository.add({ ...record, joined, beat: 1, seenAt: Date.now() });
+      await this.#add(1);
     }
+    this.#beaten = performance.now();
+  }
+
+  async #add(beat: number): Promise<void> {
+    const { node, joined } = this.settings;
+    const place = { family: this.#family, machine: this.#machine, pid: process.pid, installation: this.#installation };
+    await this.repository.add({ id: this.id, node, ...place, joined, redis: this.#redis, beat, seenAt: Date.now() });
     this.#beaten = performance.now();
   }
 
@@ -151,30 +175,63 @@ export class Members {
     return !this.settings.shareable;
   }
 
-  /** Several nodes without Redis: limits, bans and sessions of each would not hold for the others. */
+  /**
+   * Several nodes without Redis, or with two: limits, bans and sessions of each would not hold for the others. One that is at work
+   * stays; of those that enter together, the one whose id is lower.
+   */
   async #refuseUnjoined(): Promise<void> {
-    const { joined, node } = this.settings;
-    const isStrange = (other: ProcessRecord) => other.family !== this.#family && other.node !== node && !(other.joined && joined);
+    const first = new Map<string, number>();
     const began = performance.now();
     for (;;) {
-      const recent = this.#living.filter(other => isStrange(other) && other.seenAt > Date.now() - LONG_AGO_MS);
-      if (recent.length === 0) return;
-      const alive = recent.find(({ id, beat }) => beat !== this.#firstBeats.get(id));
-      if (alive) {
-        const lacking = joined ? `'${alive.node}'` : 'this one';
-        throw new HubError(
-          'conflict',
-          `Node '${alive.node}' works on this database, too. Several nodes need a Redis, the same for all: set \`redis.url\` on ${lacking}.`,
-        );
-      }
-      if (performance.now() - began > DEAD_MS) return;
-      for (const { id, beat } of recent) if (!this.#firstBeats.has(id)) this.#firstBeats.set(id, beat);
+      const strange = this.#living.filter(other => this.#isStrange(other) && other.seenAt > Date.now() - LONG_AGO_MS);
+      if (strange.length === 0) return;
+      for (const { id, beat } of strange) if (!first.has(id)) first.set(id, beat);
+      const seen = strange.filter(({ id, beat, joined }) => Math.abs(beat - first.get(id)!) >= (joined && this.settings.joined ? 2 : 1));
+      const before = seen.find(({ id, beat }) => beat > 0 || id < this.id);
+      if (before) throw this.#refusal(before);
+      if (performance.now() - began > DEAD_MS && seen.length === 0) return;
       await sleep(LOOK_MS / 3);
       await this.look();
     }
   }
 
-  readonly #firstBeats = new Map<string, number>();
+  /** Of another hub, and not joined with this one. */
+  #isStrange(other: ProcessRecord): boolean {
+    const { node, joined } = this.settings;
+    if (other.family === this.#family || (joined && other.joined && !this.#hasOtherRedis(other))) return false;
+    const isOtherPlace = other.installation !== '' && this.#installation !== '' && other.installation !== this.#installation;
+    return other.node !== node || isOtherPlace;
+  }
+
+  #hasOtherRedis({ redis }: ProcessRecord): boolean {
+    return redis !== '' && this.#redis !== '' && redis !== this.#redis;
+  }
+
+  #refusal(other: ProcessRecord): HubError {
+    const { node, joined } = this.settings;
+    const who = other.node === node ? `Another hub that is called '${node}'` : `Node '${other.node}'`;
+    if (joined && other.joined)
+      return new HubError(
+        'conflict',
+        `${who} works on this database, too, but with another Redis: set the same \`redis.url\` and \`redis.keyPrefix\` on all nodes.`,
+      );
+    const lacking = joined ? `'${other.node}'` : 'this one';
+    return new HubError(
+      'conflict',
+      `${who} works on this database, too. Several nodes need a Redis, the same for all: set \`redis.url\` on ${lacking}.`,
+    );
+  }
+
+  /** Of nodes that started while one of the two was away. */
+  #warnOfOtherRedis(): void {
+    const other = this.settings.joined ? this.#living.find(one => one.joined && this.#hasOtherRedis(one)) : undefined;
+    this.#otherRedis = other ? this.#otherRedis + 1 : 0;
+    if (other && this.#otherRedis === OTHER_REDIS_LOOKS)
+      this.settings.log.error(
+        { node: other.node },
+        'another node uses another Redis: limits hold for each by itself; `redis.url` and `redis.keyPrefix` are to be the same on all nodes',
+      );
+  }
 
   #check(hub: string, others: readonly ProcessNote[]): void {
     const { node, shareable } = this.settings;

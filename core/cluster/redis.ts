@@ -96,6 +96,10 @@ export class RedisCoordinator extends Coordinator {
     return this.#up;
   }
 
+  override identity(): string | undefined {
+    return this.#up ? this.#epoch : undefined;
+  }
+
   async acquire(group: string, limit: number, snapshot?: Snapshot): Promise<Lease | undefined> {
     const id = randomToken(9);
     for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {

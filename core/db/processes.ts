@@ -12,7 +12,11 @@ export interface ProcessRecord {
   readonly pid: number;
   /** Whether it is joined with others by Redis. */
   readonly joined: boolean;
-  /** Rises as long as it lives. */
+  /** Names its data directory; '' when it does not say. */
+  readonly installation: string;
+  /** Names the Redis that it reaches; '' while it reaches none. */
+  readonly redis: string;
+  /** Rises as long as it lives; below 0 until it knows that it may work beside the others. */
   readonly beat: number;
   /** By its own clock, in ms since 1970. */
   readonly seenAt: number;
@@ -25,6 +29,8 @@ interface ProcessRow {
   readonly machine: string;
   readonly pid: number;
   readonly joined: number | boolean;
+  readonly installation: string;
+  readonly redis: string;
   readonly beat: number;
   readonly started_at: number;
   readonly seen_at: number;
@@ -49,13 +55,18 @@ export class ProcessRepository {
     await this.database.knex('processes').insert({ ...process, started_at: seenAt, seen_at: seenAt });
   }
 
-  /** Says whether the process is still on record. */
-  async beat(id: string): Promise<boolean> {
+  /** Tells that it lives. Says whether the process is still on record. */
+  async beat(id: string, redis: string): Promise<boolean> {
     const changed = await this.database
       .knex('processes')
       .where({ id })
-      .update({ beat: this.database.knex.raw('beat + 1'), seen_at: Date.now() });
+      .update({ beat: this.database.knex.raw('beat + 1'), redis, seen_at: Date.now() });
     return changed > 0;
+  }
+
+  /** It may work beside the others. */
+  async admit(id: string): Promise<void> {
+    await this.database.knex('processes').where({ id }).update({ beat: 1 });
   }
 
   async remove(ids: readonly string[]): Promise<void> {

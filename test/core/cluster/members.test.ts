@@ -139,3 +139,53 @@ onEachDatabase('a node of the same Redis with another database is refused, and s
   await enter('first', true);
   t.pass();
 });
+
+onEachDatabase('two hubs of one name without Redis are refused, and the same one enters again at once after a crash', async t => {
+  const repository = await records(t);
+  const settings = { node: 'a', joined: false };
+  const working = member(repository, { ...settings, installation: async () => 'first' });
+  await working.enter('hub');
+  const beating = setInterval(() => void working.look(), 500);
+  const error = await t.throwsAsync(member(repository, { ...settings, installation: async () => 'second' }).enter('hub'), {
+    code: 'conflict',
+  });
+  clearInterval(beating);
+  t.regex(error.message, /Another hub that is called 'a' works on this database, too\. .*`redis\.url` on this one/);
+  const began = performance.now();
+  await member(repository, { ...settings, installation: async () => 'first' }).enter('hub');
+  t.true(performance.now() - began < 5_000);
+});
+
+onEachDatabase('of nodes without Redis that enter at the same moment, one does', async t => {
+  const repository = await records(t);
+  const nodes = ['a', 'b', 'c'].map(node => member(repository, { node, joined: false }));
+  const beating: NodeJS.Timeout[] = [];
+  const entering = nodes.map(async one => {
+    await one.enter('hub');
+    beating.push(setInterval(() => void one.look(), 500));
+  });
+  const ended = await Promise.allSettled(entering);
+  for (const timer of beating) clearInterval(timer);
+  t.deepEqual(ended.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected']);
+  for (const one of ended) if (one.status === 'rejected') t.regex(String(one.reason), /Several nodes need a Redis/);
+  t.is((await repository.list()).length, 1);
+});
+
+onEachDatabase('a node with another Redis is refused, and one whose Redis is away is not', async t => {
+  const repository = await records(t);
+  const node = (name: string, redis: string | undefined) => {
+    const coordinator = new LocalCoordinator();
+    coordinator.identity = () => redis;
+    return new Members(repository, coordinator, { node: name, shareable: true, joined: true, log });
+  };
+  const working = node('b', 'epoch-1');
+  await working.enter('hub');
+  const beating = setInterval(() => void working.look(), 500);
+  await node('c', 'epoch-1').enter('hub');
+  await node('d', undefined).enter('hub');
+  await t.throwsAsync(node('e', 'epoch-2').enter('hub'), {
+    code: 'conflict',
+    message: /Node 'b' works on this database, too, but with another Redis: set the same `redis\.url` and `redis\.keyPrefix`/,
+  });
+  clearInterval(beating);
+});

@@ -8,6 +8,7 @@ import type { InjectionToken } from 'tsyringe';
 import { SessionRegistry } from '#core/auth/session.js';
 import { Coordinator } from '#core/cluster/coordinator.js';
 import { Members } from '#core/cluster/members.js';
+import { AdminRepository } from '#core/db/admins.js';
 import { ProcessRepository } from '#core/db/processes.js';
 import { UserRepository } from '#core/db/users.js';
 import { LiveRelay } from '#core/events/live-relay.js';
@@ -177,6 +178,27 @@ onEachDatabase(
     t.notDeepEqual(await offered(third), after);
   },
 );
+
+onEachDatabase('nodes that start together with the first admin in their configuration both serve, and there is one', async (t, kind) => {
+  if (kind.dialect === 'sqlite') return void t.pass();
+  const values = { database: { url: await kind.fresh() }, secrets: { key: KEY }, admin: { username: 'root', password: 'correct-horse' } };
+  const keyPrefix = `owners-${++prefixes}`;
+  const nodes = await Promise.all(
+    ['one', 'other'].map(node =>
+      startHub(t, { databaseFile: true, storage: 'disk', values: { ...values, node, redis: { url: redis.url, keyPrefix } } }),
+    ),
+  );
+  for (const { hub } of nodes) t.is((await hub.get(AdminRepository).list()).length, 1);
+});
+
+onEachDatabase('a node that has another key prefix in Redis is refused', async (t, kind) => {
+  if (kind.dialect === 'sqlite') return void t.pass();
+  const values = { database: { url: await kind.fresh() }, secrets: { key: KEY } };
+  const node = (name: string, keyPrefix: string) =>
+    startHub(t, { databaseFile: true, storage: 'disk', values: { ...values, node: name, redis: { url: redis.url, keyPrefix } } });
+  await node('one', `prefix-${++prefixes}`);
+  await t.throwsAsync(node('other', `prefix-${++prefixes}`), { code: 'conflict', message: /Node 'one' .* with another Redis/ });
+});
 
 function operatorsKey(): string {
   const { private: text } = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
