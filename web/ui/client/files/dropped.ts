@@ -1,7 +1,7 @@
-/** A file that was dropped or chosen, and where it goes below the folder. */
+/** A file that was dropped or chosen, or a folder that has nothing in it, and where it goes below the folder that is shown. */
 export interface Dropped {
   readonly path: string;
-  readonly file: File;
+  readonly file?: File;
 }
 
 /** What was dropped, folders with all that is in them. Must be called while the event is handled. */
@@ -19,10 +19,12 @@ async function walk(entry: FileSystemEntry, below: string): Promise<readonly Dro
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const found: Dropped[] = [];
+  let isEmpty = true;
   // A reader gives at most a hundred entries at a time, and none when there are no more.
   for (;;) {
     const batch = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (batch.length === 0) return found;
+    if (batch.length === 0) return isEmpty ? [{ path }] : found;
+    isEmpty = false;
     for (const one of batch) found.push(...(await walk(one, path)));
   }
 }

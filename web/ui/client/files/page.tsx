@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { useLocation, useParams } from 'wouter';
 import { Button, Empty, FileButton, Loaded, SearchField, useFeedback, useTitle } from '../../components/index.js';
 import type { Right } from '../../lib/model.js';
+import { asProblem } from '../../lib/problem.js';
 import { request } from '../../lib/request.js';
 import { useSpeech } from '../../lib/texts.js';
 import { Breadcrumbs } from './breadcrumbs.js';
@@ -24,7 +25,7 @@ export function FilesPage({ queue }: { readonly queue: UploadQueue }) {
   const folder = folderOf(rest);
   const [, go] = useLocation();
   const queries = useQueryClient();
-  const { confirm, failed } = useFeedback();
+  const { failed } = useFeedback();
   const query = useQuery({ queryKey: ['/files', folder], queryFn: ({ signal }) => readFolder(folder, signal) });
   const [filter, setFilter] = useState('');
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
@@ -41,34 +42,18 @@ export function FilesPage({ queue }: { readonly queue: UploadQueue }) {
   const shown = entries.filter(({ name }) => name.toLocaleLowerCase().includes(filter.toLocaleLowerCase()));
   const selected = entries.filter(({ name }) => chosen.has(name));
 
-  const send = async (dropped: readonly Dropped[]) => {
+  const upload = async (dropped: readonly Dropped[]) => {
+    const made = new Set<string>();
     for (const { path, file } of dropped) {
-      const target = childOf(folder, path);
       try {
-        await makeParents(folder, path);
-        queue.add(target, file);
+        await makeFolders(folder, file ? path.slice(0, path.lastIndexOf('/')) : path, made);
+        if (file) queue.add(childOf(folder, path), file);
       } catch (error) {
         failed(t('upload.title'), error);
         return;
       }
     }
     void refresh();
-  };
-  const upload = (dropped: readonly Dropped[]) => {
-    const taken = dropped.filter(({ path }) => entries.some(({ name }) => name === path));
-    if (taken.length === 0) return void send(dropped);
-    const names = taken
-      .slice(0, 5)
-      .map(({ path }) => path)
-      .join(', ');
-    confirm(
-      {
-        title: t('upload.replace', { count: taken.length }),
-        text: `${names}. ${t('upload.replace.text')}`,
-        action: t('upload.replace.do'),
-      },
-      () => send(dropped),
-    );
   };
   const over = useFileDrop(may('upload'), transfer => void droppedFiles(transfer).then(upload));
   return (
@@ -83,7 +68,7 @@ export function FilesPage({ queue }: { readonly queue: UploadQueue }) {
             </Button>
           )}
           {may('upload') && (
-            <FileButton multiple onChange={files => upload(files.map(file => ({ path: file.name, file })))}>
+            <FileButton multiple onChange={files => void upload(files.map(file => ({ path: file.name, file })))}>
               {props => (
                 <Button leftSection={<IconUpload size={16} aria-hidden />} {...props}>
                   {t('files.upload')}
@@ -170,17 +155,15 @@ function useFileDrop(enabled: boolean, drop: (transfer: DataTransfer) => void): 
   return over;
 }
 
-const made = new Set<string>();
-
-/** Folders that were dropped with files in them. */
-async function makeParents(folder: string, path: string): Promise<void> {
-  const segments = path.split('/').slice(0, -1);
+/** Makes the folders of a path below `folder` that are not there; `made` are those of the same drop that are. */
+async function makeFolders(folder: string, path: string, made: Set<string>): Promise<void> {
+  const segments = path.split('/').filter(segment => segment !== '');
   for (let depth = 1; depth <= segments.length; depth += 1) {
-    const parent = childOf(folder, segments.slice(0, depth).join('/'));
-    if (made.has(parent)) continue;
-    await request('POST', '/files/directories', { body: { path: parent } }).catch((error: { status?: number }) => {
-      if (error.status !== 409) throw error;
+    const one = childOf(folder, segments.slice(0, depth).join('/'));
+    if (made.has(one)) continue;
+    await request('POST', '/files/directories', { body: { path: one } }).catch((error: unknown) => {
+      if (asProblem(error).status !== 409) throw error;
     });
-    made.add(parent);
+    made.add(one);
   }
 }

@@ -19,17 +19,20 @@ export function UploadPanel({ queue }: { readonly queue: UploadQueue }) {
     return () => removeEventListener('beforeunload', warn);
   }, [running.length]);
   if (uploads.length === 0) return null;
-  const counted = uploads.filter(({ state }) => state !== 'cancelled');
+  const counted = uploads.filter(({ state }) => state !== 'cancelled' && state !== 'taken');
   const total = counted.reduce((sum, { size }) => sum + size, 0);
   const sent = counted.reduce((sum, { sent: bytes }) => sum + bytes, 0);
   const speed = running.reduce((sum, one) => sum + one.speed, 0);
+  const taken = uploads.filter(({ state }) => state === 'taken').length;
   const failed = uploads.filter(({ state }) => state === 'failed').length;
   const title =
     running.length > 0
       ? t('upload.running', { count: running.length })
-      : failed > 0
-        ? t('upload.failed', { count: failed })
-        : t('upload.done', { count: counted.length });
+      : taken > 0
+        ? t('upload.taken', { count: taken })
+        : failed > 0
+          ? t('upload.failed', { count: failed })
+          : t('upload.done', { count: counted.length });
   return (
     <section className={classes.panel} aria-label={t('upload.title')}>
       <header className={classes.header}>
@@ -50,7 +53,7 @@ export function UploadPanel({ queue }: { readonly queue: UploadQueue }) {
         >
           {open ? <IconChevronDown size={17} aria-hidden /> : <IconChevronUp size={17} aria-hidden />}
         </ActionIcon>
-        {running.length === 0 && (
+        {running.length === 0 && taken === 0 && (
           <ActionIcon variant="subtle" color="gray" aria-label={t('common.close')} onClick={() => queue.clear()}>
             <IconX size={17} aria-hidden />
           </ActionIcon>
@@ -58,6 +61,17 @@ export function UploadPanel({ queue }: { readonly queue: UploadQueue }) {
       </header>
       {running.length > 0 && (
         <Progress value={total === 0 ? 100 : (100 * sent) / total} size="xs" radius={0} aria-label={t('upload.title')} />
+      )}
+      {running.length === 0 && taken > 0 && (
+        <div className={classes.question} role="alert">
+          <p>{t('upload.taken.text')}</p>
+          <Button size="xs" onClick={() => queue.settle(true)}>
+            {t('upload.replace', { count: taken })}
+          </Button>
+          <Button size="xs" variant="default" onClick={() => queue.settle(false)}>
+            {t('upload.keep', { count: taken })}
+          </Button>
+        </div>
       )}
       {open && (
         <ul className={classes.list}>
@@ -86,6 +100,7 @@ function Row({ upload, queue }: { readonly upload: Upload; readonly queue: Uploa
         )}
         {upload.state === 'waiting' && t('upload.waiting')}
         {upload.state === 'done' && <Status tone="ok">{format.bytes(upload.size)}</Status>}
+        {upload.state === 'taken' && <Status tone="warn">{t('upload.state.taken')}</Status>}
         {upload.state === 'cancelled' && t('upload.cancelled')}
         {upload.state === 'failed' && <Status tone="bad">{t('upload.state.failed')}</Status>}
       </span>

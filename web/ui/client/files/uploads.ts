@@ -12,13 +12,15 @@ export interface Upload {
   readonly sent: number;
   /** Bytes a second, smoothed. */
   readonly speed: number;
-  readonly state: 'waiting' | 'sending' | 'done' | 'failed' | 'cancelled';
+  /** `taken`: there is such a file already, and nobody has said yet whether it may be replaced. */
+  readonly state: 'waiting' | 'sending' | 'done' | 'failed' | 'cancelled' | 'taken';
   readonly problem?: Problem;
 }
 
 interface Job {
   upload: Upload;
   readonly file: File;
+  mayReplace: boolean;
   xhr?: XMLHttpRequest;
   last?: { readonly sent: number; readonly at: number };
 }
@@ -45,7 +47,7 @@ export class UploadQueue {
   }
 
   add(path: string, file: File): void {
-    this.#jobs.push({ upload: { id: this.#next++, path, size: file.size, sent: 0, speed: 0, state: 'waiting' }, file });
+    this.#jobs.push({ upload: { id: this.#next++, path, size: file.size, sent: 0, speed: 0, state: 'waiting' }, file, mayReplace: false });
     this.#advance();
   }
 
@@ -64,9 +66,18 @@ export class UploadQueue {
     this.#advance();
   }
 
+  /** Says of all files that are there already whether they are replaced; if not, the uploads are given up. */
+  settle(replace: boolean): void {
+    for (const job of this.#jobs.filter(({ upload }) => upload.state === 'taken')) {
+      job.mayReplace = replace;
+      this.#set(job, { state: replace ? 'waiting' : 'cancelled' });
+    }
+    this.#advance();
+  }
+
   /** Takes what has ended off the list. */
   clear(): void {
-    const open = this.#jobs.filter(({ upload }) => upload.state === 'waiting' || upload.state === 'sending');
+    const open = this.#jobs.filter(({ upload }) => ['waiting', 'sending', 'taken'].includes(upload.state));
     this.#jobs.splice(0, this.#jobs.length, ...open);
     this.#publish();
   }
@@ -85,7 +96,7 @@ export class UploadQueue {
     xhr.upload.onprogress = ({ loaded }) => this.#progressed(job, loaded);
     xhr.onerror = () => this.#ended(job, new Problem(0, 'unreachable', 'The hub does not answer'));
     xhr.onload = () => this.#ended(job, xhr.status < 300 ? undefined : problemIn(xhr));
-    xhr.open('PUT', apiUrl('/files/content', { path: job.upload.path }));
+    xhr.open('PUT', apiUrl('/files/content', { path: job.upload.path, overwrite: String(job.mayReplace) }));
     xhr.setRequestHeader('content-type', 'application/octet-stream');
     xhr.send(job.file);
   }
@@ -103,7 +114,8 @@ export class UploadQueue {
 
   #ended(job: Job, problem: Problem | undefined): void {
     if (job.upload.state === 'cancelled') return;
-    if (problem) this.#set(job, { state: 'failed', speed: 0, problem });
+    if (problem?.code === 'already-exists') this.#set(job, { state: 'taken', sent: 0, speed: 0 });
+    else if (problem) this.#set(job, { state: 'failed', speed: 0, problem });
     else {
       this.#set(job, { state: 'done', sent: job.upload.size, speed: 0 });
       for (const listener of this.#finished) listener(job.upload.path);
