@@ -113,6 +113,8 @@ export class Hub {
     let coordinator: Coordinator | undefined;
     try {
       await database.migrate(options.migrations);
+      const newer = await database.newer(options.migrations);
+      if (newer.length > 0) log.info({ steps: newer }, 'the schema of the database is of a newer version, beside which this one can work');
       coordinator = await openCoordinator(config, log, part?.coordinator);
       const container = buildContainer({ config, dataDirectory, database, secrets, coordinator, part, log });
       options.configure?.(container);

@@ -9,7 +9,21 @@ export type { Statement, StatementResult } from './statement.js';
 /** One step from the schema of a version to that of the next. Steps have an order, and no way back. */
 export interface Migration {
   readonly name: string;
+  /**
+   * The last step that a version of the program must know to work on after this one. Without it, this step only adds: every version that
+   * could work on the schema before can work on it still.
+   */
+  readonly oldest?: string;
   up(knex: Knex): Promise<void>;
+}
+
+/** A step that a database has taken, or has begun. */
+export interface AppliedMigration {
+  readonly name: string;
+  /** 0 while it has not ended. */
+  readonly applied_at: number | string;
+  /** What Migration.oldest said, or that of the step before; missing where it was taken by a version that did not keep it. */
+  readonly oldest?: string | null;
 }
 
 /** One thing that is worth knowing about a database: for `doctor`. */
@@ -57,16 +71,22 @@ export abstract class Database {
   /** The same for statements of which nobody asks what they did; faster. */
   abstract change(statements: readonly Statement[]): Promise<void>;
 
-  /** Which of `migrations` have not been run. Changes nothing. Throws 'unsupported' when a newer version made the database. */
+  /**
+   * Which of `migrations` have not been run. Changes nothing. Throws 'unsupported' when a newer version made the database, and says of
+   * one of its steps that this version cannot work with it.
+   */
   async pending(migrations: readonly Migration[]): Promise<readonly string[]> {
-    const applied = await this.appliedMigrations(this.knex);
-    this.requireKnown(applied, migrations);
-    return migrations.map(({ name }) => name).filter(name => !applied.includes(name));
+    return this.pendingOf(await this.appliedMigrations(this.knex), migrations).map(({ name }) => name);
+  }
+
+  /** The steps that only newer versions know. */
+  async newer(migrations: readonly Migration[]): Promise<readonly string[]> {
+    return unknownOf(await this.appliedMigrations(this.knex), migrations).map(({ name }) => name);
   }
 
   /**
    * Brings the schema up to the last of `migrations`, while other processes are kept out. Resolves to the steps that it took. Throws
-   * 'unsupported' when a newer version made the database.
+   * what pending() throws.
    */
   abstract migrate(migrations: readonly Migration[]): Promise<readonly string[]>;
 
@@ -76,18 +96,22 @@ export abstract class Database {
   /** Waits for what is under way and closes the connections. May be repeated. */
   abstract close(): Promise<void>;
 
-  /** The names of the steps that were run, in order. */
-  protected async appliedMigrations(knex: Knex): Promise<readonly string[]> {
+  /** The steps that were run, and those that were begun, in order. */
+  protected async appliedMigrations(knex: Knex): Promise<readonly AppliedMigration[]> {
     if (!(await knex.schema.hasTable('migrations'))) return [];
-    return knex('migrations').orderBy('name').pluck('name');
+    return knex('migrations').orderBy('name');
   }
 
-  protected requireKnown(applied: readonly string[], migrations: readonly Migration[]): void {
-    const unknown = applied.find(name => !migrations.some(migration => migration.name === name));
-    if (unknown === undefined) return;
+  /** Those of `migrations` that have not ended. Throws 'unsupported'. */
+  protected pendingOf(applied: readonly AppliedMigration[], migrations: readonly Migration[]): readonly Migration[] {
+    const pending = migrations.filter(({ name }) => !applied.some(one => one.name === name && Number(one.applied_at) > 0));
+    const isKnown = (name: string | null | undefined) => migrations.some(migration => migration.name === name);
+    const unknown = unknownOf(applied, migrations);
+    const refused = unknown.find(({ oldest }) => !isKnown(oldest)) ?? (pending.length > 0 ? unknown[0] : undefined);
+    if (!refused) return pending;
     throw new HubError(
       'unsupported',
-      `The database ${this.place} belongs to a newer version of Entrepot (it has ${unknown}): start that version, or put back ${this.copyBefore}.`,
+      `The database ${this.place} belongs to a newer version of Entrepot (it has ${refused.name}): start that version, or put back ${this.copyBefore}.`,
     );
   }
 
@@ -97,4 +121,22 @@ export abstract class Database {
 
 /** The table in which the steps that were run are kept. */
 export const CREATE_MIGRATIONS =
-  'CREATE TABLE IF NOT EXISTS migrations (name VARCHAR(100) NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)';
+  'CREATE TABLE IF NOT EXISTS migrations (name VARCHAR(100) NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL, oldest VARCHAR(100))';
+
+/** Adds to the table what databases of the first version lack. */
+export async function completeMigrationsTable(knex: Knex): Promise<void> {
+  if (await knex.schema.hasColumn('migrations', 'oldest')) return;
+  await knex.schema.alterTable('migrations', table => {
+    table.string('oldest', 100);
+  });
+}
+
+/** Of the row that is kept of `step`, one of `migrations`. */
+export function oldestOf({ name }: Migration, migrations: readonly Migration[]): string {
+  const before = migrations.slice(0, migrations.findIndex(migration => migration.name === name) + 1);
+  return before.findLast(({ oldest }) => oldest !== undefined)?.oldest ?? migrations[0]!.name;
+}
+
+function unknownOf(applied: readonly AppliedMigration[], migrations: readonly Migration[]): readonly AppliedMigration[] {
+  return applied.filter(({ name }) => !migrations.some(migration => migration.name === name));
+}

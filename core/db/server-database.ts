@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { HubError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { Database, type DatabaseFinding, type Migration } from './database.js';
+import { Database, type DatabaseFinding, type Migration, oldestOf } from './database.js';
 import { databaseError, isTransient } from './errors.js';
 import { LIMITS, type ServerConnection, type ServerDriver } from './server-driver.js';
 import { guarded, knexOverServer } from './server-knex.js';
@@ -90,12 +90,9 @@ export class ServerDatabase extends Database {
     return this.#apart(async knex => {
       Object.assign(knex.client.connectionSettings, this.driver.schemaSettings(await this.#version()));
       return knex.transaction(trx => {
-        const applied = async (): Promise<readonly string[]> => {
-          const names = await this.appliedMigrations(trx);
-          this.requireKnown(names, migrations);
-          return names;
-        };
-        return this.driver.migrate(trx, `entrepot ${this.settings.database}`.slice(0, 64), applied, migrations);
+        const pending = async () =>
+          this.pendingOf(await this.appliedMigrations(trx), migrations).map(step => ({ ...step, oldest: oldestOf(step, migrations) }));
+        return this.driver.migrate(trx, `entrepot ${this.settings.database}`.slice(0, 64), pending);
       });
     });
   }
@@ -118,12 +115,6 @@ export class ServerDatabase extends Database {
 
   protected get copyBefore(): string {
     return 'the copy of the database made before the update';
-  }
-
-  /** Those that have ended: one that was begun, and is perhaps under way, is not. */
-  protected override async appliedMigrations(knex: Knex): Promise<readonly string[]> {
-    if (!(await knex.schema.hasTable('migrations'))) return [];
-    return knex('migrations').where('applied_at', '>', 0).orderBy('name').pluck('name');
   }
 
   /** Over a connection of its own, on which a statement may take long. */

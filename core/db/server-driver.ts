@@ -37,13 +37,10 @@ export interface ServerDriver {
   /** Closes it in peace. */
   end(connection: ServerConnection): void;
   run(connection: ServerConnection, statement: Statement): Promise<StatementResult>;
-  /** Runs `pending` in order, each once, while no other process does; `applied` says, under the lock, what was run before. */
-  migrate(
-    trx: Knex.Transaction,
-    lock: string,
-    applied: () => Promise<readonly string[]>,
-    steps: readonly Migration[],
-  ): Promise<readonly string[]>;
+  /** Runs the steps that `pending` gives, under the lock, in order, while no other process does. Gives their names. */
+  migrate(trx: Knex.Transaction, lock: string, pending: () => Promise<readonly Migration[]>): Promise<readonly string[]>;
+  /** Whether a statement failed only because it took effect before the process that ran it was killed. */
+  isDoneAlready?(connection: ServerConnection, error: unknown): boolean;
   /** Why a server of that version cannot be used; undefined for one that can. */
   refuses(version: string): string | undefined;
   inspect(run: (sql: string) => Promise<Readonly<Record<string, unknown>>>, settings: ServerSettings): Promise<readonly DatabaseFinding[]>;

@@ -71,6 +71,7 @@ export function knexOverServer(driver: ServerDriver, settings: ServerSettings, {
       try {
         return await guarded(driver, connection, isSafe, queryMs, () => super._query(connection, query));
       } catch (error) {
+        if (driver.isDoneAlready?.(connection, error)) return Object.assign(query, { response: [{}, []] });
         return shield(databaseError(error));
       }
     }

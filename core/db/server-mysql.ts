@@ -3,13 +3,15 @@ import { isIP } from 'node:net';
 import type { Knex } from 'knex';
 import mysql, { type Connection, type ResultSetHeader } from 'mysql2';
 import { HubError } from '../errors.js';
-import type { Migration } from './database.js';
+import { completeMigrationsTable, type Migration } from './database.js';
 import { LIMITS, type ServerDriver } from './server-driver.js';
 
 // Knex publishes the classes of its dialects only by this path, and without types.
 const knexClient = createRequire(import.meta.url)('knex/lib/dialects/mysql2/index.js') as typeof Knex.Client;
 
 const lost = new WeakSet<object>();
+/** Connections over which a step runs that was begun before. */
+const repeating = new WeakSet<object>();
 
 const seconds = (ms: number) => Math.ceil(ms / 1000);
 
@@ -77,8 +79,11 @@ export const MYSQL: ServerDriver = {
     return { changes: result.affectedRows, rows: [] };
   },
 
-  /** A statement that changes the schema is a transaction of its own here: each step is marked when it begins, and again when it has ended. */
-  async migrate(trx, lock, applied, steps) {
+  /**
+   * A statement that changes the schema is a transaction of its own here: each step is marked when it begins, and again when it has ended.
+   * One that was cut off is run again: what of it took effect is passed over.
+   */
+  async migrate(trx, lock, listPending) {
     await trx.raw(`SET SESSION lock_wait_timeout = ${seconds(LIMITS.migrationLockMs)}`);
     const [[row]] = (await trx.raw('SELECT GET_LOCK(?, ?) AS held', [lock, seconds(LIMITS.migrationLockMs)])) as [
       { held: number | null }[],
@@ -86,15 +91,16 @@ export const MYSQL: ServerDriver = {
     if (row?.held !== 1) throw new HubError('unavailable', 'Another process is bringing the schema of the database up to date');
     try {
       if (!(await trx.schema.hasTable('migrations'))) await createTable(trx);
-      const before = await applied();
-      await refuseHalfDone(trx);
-      const pending = steps.filter(({ name }) => !before.includes(name));
+      const pending = await listPending();
+      if (pending.length > 0) await completeMigrationsTable(trx);
       for (const step of pending) await take(trx, step);
       return pending.map(({ name }) => name);
     } finally {
       await trx.raw('SELECT RELEASE_LOCK(?)', [lock]);
     }
   },
+
+  isDoneAlready: (connection, error) => repeating.has(connection) && isThereAlready(error),
 
   refuses(version) {
     const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -138,20 +144,30 @@ async function createTable(trx: Knex.Transaction): Promise<void> {
   await trx.schema.createTable('migrations', table => {
     table.string('name', 100).notNullable().primary();
     table.bigInteger('applied_at').notNullable();
+    table.string('oldest', 100);
   });
 }
 
-async function refuseHalfDone(trx: Knex.Transaction): Promise<void> {
-  const begun: { name: string } | undefined = await trx('migrations').where({ applied_at: 0 }).first('name');
-  if (begun)
-    throw new HubError(
-      'unsupported',
-      `The step '${begun.name}' of the schema was begun and did not end. Put back the copy from before the update, or, for a new installation, empty the database.`,
-    );
+async function take(trx: Knex.Transaction, { name, oldest, up }: Migration): Promise<void> {
+  const connection = (await trx.client.acquireConnection()) as object;
+  const wasBegun = (await trx('migrations').where({ name }).first('name')) !== undefined;
+  if (wasBegun) repeating.add(connection);
+  else await trx('migrations').insert({ name, applied_at: 0, oldest });
+  try {
+    await up(trx);
+  } catch (error) {
+    // What others put into the database must not pass for a part of the step the next time.
+    if (isThereAlready(error)) await trx('migrations').where({ name }).del();
+    throw error;
+  } finally {
+    repeating.delete(connection);
+  }
+  await trx('migrations').where({ name }).update({ applied_at: Date.now(), oldest });
 }
 
-async function take(trx: Knex.Transaction, { name, up }: Migration): Promise<void> {
-  await trx('migrations').insert({ name, applied_at: 0 });
-  await up(trx);
-  await trx('migrations').where({ name }).update({ applied_at: Date.now() });
+/** A table, a column, an index, a primary or foreign key that is there; one that is dropped and is not. */
+function isThereAlready(error: unknown): boolean {
+  const { errno, message } = error as { readonly errno?: number; readonly message?: string };
+  if (errno === 1005) return /errno: 121/.test(String(message));
+  return [1050, 1060, 1061, 1068, 1091, 1826, 3822].includes(errno ?? 0);
 }

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { Knex } from 'knex';
 import type { Client } from 'pg';
 import { HubError } from '../errors.js';
-import { CREATE_MIGRATIONS } from './database.js';
+import { CREATE_MIGRATIONS, completeMigrationsTable } from './database.js';
 import { LIMITS, type ServerDriver } from './server-driver.js';
 import { MIGRATIONS_TABLE, tablesOf } from './tables.js';
 
@@ -77,15 +77,15 @@ export const POSTGRES: ServerDriver = {
   },
 
   /** All steps in one transaction. Every text is compared byte by byte, whatever the database's own locale. */
-  async migrate(trx, lock, applied, steps) {
+  async migrate(trx, lock, listPending) {
     await trx.raw(`SET LOCAL lock_timeout = ${LIMITS.migrationLockMs}`);
     await trx.raw('SELECT pg_advisory_xact_lock(hashtext(?))', [lock]);
     await trx.raw(CREATE_MIGRATIONS);
-    const before = await applied();
-    const pending = steps.filter(({ name }) => !before.includes(name));
-    for (const { name, up } of pending) {
+    const pending = await listPending();
+    if (pending.length > 0) await completeMigrationsTable(trx);
+    for (const { name, oldest, up } of pending) {
       await up(trx);
-      await trx('migrations').insert({ name, applied_at: Date.now() });
+      await trx('migrations').insert({ name, applied_at: Date.now(), oldest });
     }
     if (pending.length > 0) await compareBytes(trx);
     return pending.map(({ name }) => name);

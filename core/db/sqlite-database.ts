@@ -3,7 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import type { Knex } from 'knex';
 import { HubError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { CREATE_MIGRATIONS, Database, type DatabaseFinding, type Migration } from './database.js';
+import { CREATE_MIGRATIONS, completeMigrationsTable, Database, type DatabaseFinding, type Migration, oldestOf } from './database.js';
 import { databaseError } from './errors.js';
 import { ChangesAtOnce } from './sqlite-at-once.js';
 import { Connection } from './sqlite-connection.js';
@@ -107,13 +107,13 @@ export class SqliteDatabase extends Database {
     if (!(await this.knex.schema.hasTable('migrations'))) await this.knex.raw(CREATE_MIGRATIONS);
     return this.transaction(async trx => {
       const applied = await this.appliedMigrations(trx);
-      this.requireKnown(applied, migrations);
-      const pending = migrations.filter(({ name }) => !applied.includes(name));
+      const pending = this.pendingOf(applied, migrations);
       if (pending.length === 0) return [];
       if (applied.length > 0 && this.place !== MEMORY) await this.#copy(pending[0]!.name);
+      await completeMigrationsTable(trx);
       for (const migration of pending) {
         await migration.up(trx);
-        await trx('migrations').insert({ name: migration.name, applied_at: Date.now() });
+        await trx('migrations').insert({ name: migration.name, applied_at: Date.now(), oldest: oldestOf(migration, migrations) });
       }
       const names = pending.map(({ name }) => name);
       this.#log.debug({ migrations: names }, 'database schema brought up to date');
