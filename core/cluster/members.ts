@@ -27,7 +27,7 @@ export interface MemberSettings {
 const LOOK_MS = 3_000;
 /** A process whose beat stands still for this long is dead. Told by the clock of whoever looks, so that clocks may differ. */
 const DEAD_MS = 15_000;
-/** Who was not seen for this long is not waited for. By clocks that may differ. */
+/** Who was not seen for this long is not waited for. */
 const LONG_AGO_MS = 120_000;
 const ID_BYTES = 6;
 /** Where the beats of a process begin that does not know yet whether it may stay. */
@@ -155,7 +155,7 @@ export class Members {
   async #add(beat: number): Promise<void> {
     const { node, joined } = this.settings;
     const place = { family: this.#family, machine: this.#machine, pid: process.pid, installation: this.#installation };
-    await this.repository.add({ id: this.id, node, ...place, joined, redis: this.#redis, beat, seenAt: Date.now() });
+    await this.repository.add({ id: this.id, node, ...place, joined, redis: this.#redis, beat, seenAt: this.repository.now() });
     this.#beaten = performance.now();
   }
 
@@ -183,7 +183,7 @@ export class Members {
     const first = new Map<string, number>();
     const began = performance.now();
     for (;;) {
-      const strange = this.#living.filter(other => this.#isStrange(other) && other.seenAt > Date.now() - LONG_AGO_MS);
+      const strange = this.#living.filter(other => this.#isStrange(other) && other.seenAt > this.repository.now() - LONG_AGO_MS);
       if (strange.length === 0) return;
       for (const { id, beat } of strange) if (!first.has(id)) first.set(id, beat);
       const seen = strange.filter(({ id, beat, joined }) => Math.abs(beat - first.get(id)!) >= (joined && this.settings.joined ? 2 : 1));

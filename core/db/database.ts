@@ -71,6 +71,11 @@ export abstract class Database {
   /** The same for statements of which nobody asks what they did; faster. */
   abstract change(statements: readonly Statement[]): Promise<void>;
 
+  /** The time in milliseconds since 1970 by the clock of the database: the same for all that use it, whatever clocks they have. */
+  now(): number {
+    return Date.now();
+  }
+
   /**
    * Which of `migrations` have not been run. Changes nothing. Throws 'unsupported' when a newer version made the database, and says of
    * one of its steps that this version cannot work with it.

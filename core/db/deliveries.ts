@@ -83,7 +83,7 @@ export interface RunningTry {
   readonly claimedAt: number;
 }
 
-/** How a try went. `retryAt` is given for one that failed and is tried again. */
+/** How a try went. `retryAt` is given for one that failed and is tried again, by the clock of this process. */
 export interface Outcome extends Omit<AttemptRecord, 'attempt'> {
   readonly retryAt?: number | undefined;
 }
@@ -98,6 +98,11 @@ export class DeliveryRepository {
 
   constructor(private readonly database: Database) {}
 
+  /** The time by which deliveries are due and claims end, in milliseconds since 1970: for all nodes that of the database. */
+  now(): number {
+    return this.database.now();
+  }
+
   /** Calls `listener` after a try has ended and after changes by hand, in this process; it must not throw. Returns what stops it. */
   listen(listener: (change: DeliveryChange) => void): () => void {
     this.#listeners.add(listener);
@@ -105,7 +110,7 @@ export class DeliveryRepository {
   }
 
   /** The targets that something is due for. Costs one look into the index a target, however many deliveries wait. */
-  async dueTargets(now = Date.now()): Promise<readonly DueTarget[]> {
+  async dueTargets(now = this.now()): Promise<readonly DueTarget[]> {
     const [result] = await this.database.atomically([{ sql: DUE_TARGETS[this.database.dialect], bindings: [] }]);
     const rows = (result?.rows ?? []) as unknown as readonly { target: string; due_at: number }[];
     return rows.filter(row => row.due_at <= now).map(row => ({ target: row.target, dueAt: row.due_at }));
@@ -116,7 +121,7 @@ export class DeliveryRepository {
    * else gets them while the lease holds. `claimant` is '<node>/<something unique to this call>'.
    */
   async claim(shares: ReadonlyMap<string, number>, claimant: string, leaseMs: number): Promise<readonly ClaimedDelivery[]> {
-    const now = Date.now();
+    const now = this.now();
     const { dialect } = this.database;
     const claims = [...shares].map(([target, limit]) => claiming(dialect, { target, limit, claimant, now, until: now + leaseMs }));
     const results = await this.database.atomically([...claims, { sql: CLAIMED, bindings: [claimant] }]);
@@ -126,12 +131,12 @@ export class DeliveryRepository {
 
   /** Moves the end of the leases of these claimants to `leaseMs` from now. */
   async renew(claimants: readonly string[], leaseMs: number): Promise<void> {
-    if (claimants.length > 0) await this.database.change([renewal(claimants, Date.now() + leaseMs)]);
+    if (claimants.length > 0) await this.database.change([renewal(claimants, this.now() + leaseMs)]);
   }
 
   /** Makes due again what was claimed and whose lease ran out. Resolves to the number. */
   async releaseExpired(): Promise<number> {
-    return this.#release('expired', 'The try was lost: its process did not answer any more', [Date.now()]);
+    return this.#release('expired', 'The try was lost: its process did not answer any more', [this.now()]);
   }
 
   /** Makes due again what `node` had claimed: called when it starts, before it claims anything. Resolves to the number. */
@@ -169,7 +174,7 @@ export class DeliveryRepository {
       .where('state', 'running')
       .whereIn('id', ids)
       .whereIn(['id', 'attempt'], pairs)
-      .update({ due_at: Date.now() + leaseMs });
+      .update({ due_at: this.now() + leaseMs });
   }
 
   /**
@@ -178,11 +183,13 @@ export class DeliveryRepository {
   async finish(id: string, attempt: number, outcome: Outcome): Promise<boolean> {
     const { startedAt, durationMs, succeeded, summary, answer, request, retryAt } = outcome;
     const state: DeliveryState = succeeded ? 'succeeded' : retryAt === undefined ? 'dead' : 'waiting';
-    const finishedAt = retryAt === undefined ? Date.now() : null;
+    const now = this.now();
+    const finishedAt = retryAt === undefined ? now : null;
+    const dueAt = retryAt === undefined ? null : retryAt - Date.now() + now;
     const results = await this.database.atomically(
       finishing(this.database.dialect, id, attempt, {
         attempt: [startedAt, Math.round(durationMs), succeeded ? 1 : 0, summary, answer ?? null, request ?? null],
-        outcome: [state, succeeded ? 0 : 1, retryAt ?? null, succeeded ? null : summary, finishedAt],
+        outcome: [state, succeeded ? 0 : 1, dueAt, succeeded ? null : summary, finishedAt],
       }),
     );
     const recorded = results.at(-1)?.changes === 1;
@@ -243,7 +250,7 @@ export class DeliveryRepository {
    * succeeded (a replay; the receiver sees the same event id). Throws 'not-found', or 'conflict' while it runs.
    */
   async retry(id: string): Promise<void> {
-    await this.#change(id, { state: 'waiting', failures: 0, due_at: Date.now(), finished_at: null }, [
+    await this.#change(id, { state: 'waiting', failures: 0, due_at: this.now(), finished_at: null }, [
       'waiting',
       'dead',
       'dismissed',
@@ -253,7 +260,7 @@ export class DeliveryRepository {
 
   /** Ends a delivery that waits or is dead without a further try. Throws 'not-found', or 'conflict' in another state. */
   async dismiss(id: string): Promise<void> {
-    await this.#change(id, { state: 'dismissed', due_at: null, finished_at: Date.now() }, ['waiting', 'dead']);
+    await this.#change(id, { state: 'dismissed', due_at: null, finished_at: this.now() }, ['waiting', 'dead']);
   }
 
   /**
@@ -262,7 +269,7 @@ export class DeliveryRepository {
    */
   async replay(eventId: string, targets: readonly string[]): Promise<number> {
     if (targets.length === 0) return 0;
-    const results = await this.database.atomically(replaying(eventId, targets, Date.now()));
+    const results = await this.database.atomically(replaying(eventId, targets, this.now()));
     return results.reduce((sum, { changes }) => sum + changes, 0);
   }
 
@@ -280,7 +287,7 @@ export class DeliveryRepository {
   }
 
   async #release(which: Lost, reason: string, bindings: readonly (string | number)[]): Promise<number> {
-    const results = await this.database.atomically(releasing(this.database.dialect, which, reason, bindings));
+    const results = await this.database.atomically(releasing(this.database.dialect, which, reason, bindings, this.now()));
     return results.at(-1)?.changes ?? 0;
   }
 

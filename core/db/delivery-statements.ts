@@ -82,9 +82,9 @@ export function releasing(
   which: Lost,
   reason: string,
   bindings: readonly (string | number)[],
+  now: number,
 ): readonly [record: Statement, update: Statement] {
   const where = LOST_WHERE[which];
-  const now = Date.now();
   const record = `insert into delivery_attempts (delivery_id, attempt, started_at, duration_ms, succeeded, summary, answer)
     select id, attempt, claimed_at, ? - claimed_at, false, ?, null from deliveries where ${where}${LOCK[dialect]}`;
   const update = `update deliveries set state = 'waiting', due_at = ?, claimed_by = null, claimed_at = null where ${where}`;

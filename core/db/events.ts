@@ -79,7 +79,7 @@ export class EventRepository {
    * Without `trx`, the pending events `settled` become ready in the same transaction, as by settle().
    */
   async record(record: EventRecord, trx?: Knex.Transaction, settled?: Settlement): Promise<void> {
-    const now = Date.now();
+    const now = this.database.now();
     const due = record.proof === undefined ? now : null;
     const row = eventRow(record);
     const deliveries = insertingDeliveries(row.id, record.targets, due, now);
@@ -88,7 +88,7 @@ export class EventRepository {
       for (const { sql, bindings } of deliveries) await trx.raw(sql, bindings as readonly Knex.RawBinding[]);
       return;
     }
-    const statements: Statement[] = settled ? settling(settled) : [];
+    const statements: Statement[] = settled ? settling(settled, this.database.now()) : [];
     statements.push({ sql: INSERT_EVENT, bindings: Object.values(row) }, ...deliveries);
     await this.database.change(statements).catch((error: unknown) => this.#unlessRecorded(row.id, error));
   }
@@ -106,7 +106,7 @@ export class EventRepository {
 
   /** Makes pending events ready, and their deliveries, if any may be `wanted`, due. Those that are no longer pending stay as they are. */
   async settle(ids: readonly string[], wanted = true): Promise<void> {
-    if (ids.length > 0) await this.database.change(settling({ ids, wanted }));
+    if (ids.length > 0) await this.database.change(settling({ ids, wanted }, this.database.now()));
   }
 
   /** Deletes pending events and their deliveries. Those that are no longer pending stay. */
@@ -284,12 +284,12 @@ function typesBetween(dialect: Dialect, low: string, high: string): Statement {
   return { sql: 'select type from events where type >= ? and type < ? group by type', bindings: [low, high] };
 }
 
-function settling({ ids, wanted }: Settlement): Statement[] {
+function settling({ ids, wanted }: Settlement, now: number): Statement[] {
   const { sql, bindings } = among(ids);
   const events = { sql: SETTLE + sql, bindings };
   // Before the events, while those are pending.
   const deliveries = `update deliveries set due_at = ? where event_id in ${sql} ${OF_PENDING}`;
-  return wanted ? [{ sql: deliveries, bindings: [Date.now(), ...bindings] }, events] : [events];
+  return wanted ? [{ sql: deliveries, bindings: [now, ...bindings] }, events] : [events];
 }
 
 function pruning(events: readonly string[], deliveries: readonly string[]): readonly Statement[] {

@@ -19,7 +19,8 @@ interface OpenRow {
 }
 
 /** What waits, runs or is dead, by target. Costs as much as there is of it, however many deliveries are done. */
-export async function openDeliveries({ reader }: Database, now = Date.now()): Promise<readonly OpenCount[]> {
+export async function openDeliveries(database: Database, now = database.now()): Promise<readonly OpenCount[]> {
+  const { reader } = database;
   const rows: readonly OpenRow[] = await reader('deliveries')
     .whereIn('state', ['waiting', 'running', 'dead'])
     .groupBy('target', 'state')

@@ -18,7 +18,7 @@ export interface ProcessRecord {
   readonly redis: string;
   /** Rises as long as it lives; below 0 until it knows that it may work beside the others. */
   readonly beat: number;
-  /** By its own clock, in ms since 1970. */
+  /** By the clock of the database, in ms since 1970. */
   readonly seenAt: number;
 }
 
@@ -41,6 +41,11 @@ interface ProcessRow {
 export class ProcessRepository {
   constructor(private readonly database: Database) {}
 
+  /** The time by which `seenAt` is told. */
+  now(): number {
+    return this.database.now();
+  }
+
   async list(): Promise<readonly ProcessRecord[]> {
     const rows = await this.database.knex<ProcessRow>('processes').orderBy('id');
     return rows.map(({ started_at: _, seen_at: seenAt, ...row }) => ({
@@ -60,7 +65,7 @@ export class ProcessRepository {
     const changed = await this.database
       .knex('processes')
       .where({ id })
-      .update({ beat: this.database.knex.raw('beat + 1'), redis, seen_at: Date.now() });
+      .update({ beat: this.database.knex.raw('beat + 1'), redis, seen_at: this.now() });
     return changed > 0;
   }
 

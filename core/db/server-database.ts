@@ -4,6 +4,7 @@ import { HubError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Database, type DatabaseFinding, type Migration, oldestOf } from './database.js';
 import { databaseError, isTransient } from './errors.js';
+import { ServerClock } from './server-clock.js';
 import { LIMITS, type ServerConnection, type ServerDriver } from './server-driver.js';
 import { guarded, knexOverServer } from './server-knex.js';
 import { describeServer, readServerOptions, type ServerOptions, type ServerSettings } from './server-options.js';
@@ -28,6 +29,7 @@ export class ServerDatabase extends Database {
   readonly dialect: 'mysql' | 'postgres';
   /** Never: connections are made anew. */
   readonly failed = new Promise<never>(() => undefined);
+  readonly #clock: ServerClock;
   #retries = 0;
   #closed: Promise<void> | undefined;
 
@@ -41,6 +43,7 @@ export class ServerDatabase extends Database {
   ) {
     super();
     this.dialect = driver.dialect;
+    this.#clock = new ServerClock(async () => Number(await this.#value(driver.clock, 'now')));
   }
 
   /** Connects. Throws 'unavailable' with a sentence that names the server, and 'unsupported' for one that is too old. */
@@ -56,6 +59,7 @@ export class ServerDatabase extends Database {
       const version = await database.#version();
       const refusal = driver.refuses(version);
       if (refusal !== undefined) throw new HubError('unsupported', `The database ${database.place} ${refusal}.`);
+      await database.#clock.start();
       return database;
     } catch (error) {
       await database.close();
@@ -65,6 +69,10 @@ export class ServerDatabase extends Database {
 
   get retries(): number {
     return this.#retries;
+  }
+
+  override now(): number {
+    return this.#clock.now();
   }
 
   transaction<T>(work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
@@ -109,6 +117,7 @@ export class ServerDatabase extends Database {
   }
 
   close(): Promise<void> {
+    this.#clock.stop();
     this.#closed ??= Promise.all([this.knex.destroy(), this.reader.destroy()]).then(() => undefined);
     return this.#closed;
   }
@@ -131,8 +140,12 @@ export class ServerDatabase extends Database {
 
   async #version(): Promise<string> {
     const sql = this.dialect === 'mysql' ? 'SELECT VERSION() AS version' : "SELECT current_setting('server_version') AS version";
+    return String(await this.#value(sql, 'version'));
+  }
+
+  async #value(sql: string, column: string): Promise<unknown> {
     const [result] = await this.atomically([{ sql, bindings: [] }]);
-    return String(result?.rows[0]?.version);
+    return result?.rows[0]?.[column];
   }
 
   /** Tries again what a deadlock, say, has undone, a few times and for a few seconds. */

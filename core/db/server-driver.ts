@@ -36,6 +36,8 @@ export interface ServerDriver {
   kill(connection: ServerConnection): void;
   /** Closes it in peace. */
   end(connection: ServerConnection): void;
+  /** Asks for the time in milliseconds since 1970, as `now`. */
+  readonly clock: string;
   run(connection: ServerConnection, statement: Statement): Promise<StatementResult>;
   /** Runs the steps that `pending` gives, under the lock, in order, while no other process does. Gives their names. */
   migrate(trx: Knex.Transaction, lock: string, pending: () => Promise<readonly Migration[]>): Promise<readonly string[]>;

@@ -25,6 +25,7 @@ const SESSION = [
 /** MySQL 8 and MariaDB, by mysql2. */
 export const MYSQL: ServerDriver = {
   dialect: 'mysql',
+  clock: "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) / 1000 AS now",
   knexClient,
 
   // Compared byte by byte, blanks at the end included, as SQLite and PostgreSQL do.

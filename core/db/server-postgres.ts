@@ -19,6 +19,7 @@ const MAX_PREPARED = 512;
 /** PostgreSQL, by pg, which is loaded here and may be missing. */
 export const POSTGRES: ServerDriver = {
   dialect: 'postgres',
+  clock: 'SELECT extract(epoch from clock_timestamp()) * 1000 AS now',
   knexClient,
   schemaSettings: () => ({}),
 

@@ -222,7 +222,7 @@ export class BullEventQueue extends EventQueue {
   }
 
   async #lookAfterOwn(): Promise<void> {
-    const before = Date.now() - UNDER_WAY_MS;
+    const before = this.deliveries.now() - UNDER_WAY_MS;
     const own = (await this.#ownTries()).filter(({ claimedAt }) => claimedAt < before);
     const waiting: RunningTry[] = [];
     for (const one of own) {
@@ -239,7 +239,7 @@ export class BullEventQueue extends EventQueue {
    * starts again. One node at a time looks; a try that goes on after all finds that it is no longer to be made.
    */
   async #lookAfterOthers(): Promise<void> {
-    const before = Date.now() - ORPHANED_MS;
+    const before = this.deliveries.now() - ORPHANED_MS;
     const others = (await this.deliveries.running()).filter(
       one => !this.#isOwn(one) && !one.claimedBy.includes(ONLY_HERE) && one.claimedAt < before && !this.#running.has(one.id),
     );

@@ -67,7 +67,7 @@ test('tries again after the wait of the schedule, and gives up after the last', 
   const waits: (number | undefined)[] = [];
   let delivery = b.delivery;
   for (let attempt = 1; attempt <= 3; attempt++) {
-    const before = Date.now();
+    const before = b.outbox.deliveries.now();
     await b.dispatcher.run(delivery, calm);
     const { dueAt } = (await b.look())!;
     waits.push(dueAt && dueAt - before);
@@ -88,13 +88,13 @@ test('waits as long as the receiver asks, and never less than the schedule', asy
   const asked = await setUp(t, async () => {
     throw new DeliveryFailure('HTTP 429', { retryAfterMs: 60_000 });
   });
-  const before = Date.now();
+  const before = asked.outbox.deliveries.now();
   await asked.dispatcher.run(asked.delivery, calm);
   t.true((await asked.look())!.dueAt! >= before + 60_000);
   const short = await setUp(t, async () => {
     throw new DeliveryFailure('HTTP 429', { retryAfterMs: 1 });
   });
-  const start = Date.now();
+  const start = short.outbox.deliveries.now();
   await short.dispatcher.run(short.delivery, calm);
   t.true((await short.look())!.dueAt! >= start + 900);
 });
