@@ -81,5 +81,6 @@ test('a chosen file that is there already is asked about, too', async t => {
   await page.getByText('1 file is there already').waitFor();
   t.is(await contentOf(alice, '/report.csv'), 'kept');
   await page.getByRole('button', { name: 'Replace it' }).click();
+  t.deepEqual((await alice.get('/files')).body.total as unknown, 1, 'nothing else was made');
   await until('it is replaced', async () => (await contentOf(alice, '/report.csv')) === 'new');
 });

@@ -78,6 +78,7 @@ test('only the texts of the reader’s language are loaded, from the start; the 
   await page.getByLabel('Name', { exact: true }).fill('ada');
   await page.getByLabel('Passwort', { exact: true }).fill(ADMIN_PASSWORD);
   await page.getByRole('button', { name: 'Anmelden' }).click();
+  await page.getByRole('heading', { name: 'Überblick' }).waitFor();
   await page.getByRole('button', { name: 'Darstellung und Sprache' }).click();
   await page.getByRole('menuitemradio', { name: 'English' }).click();
   await page.getByRole('heading', { name: 'Overview' }).waitFor();

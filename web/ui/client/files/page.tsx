@@ -46,7 +46,7 @@ export function FilesPage({ queue }: { readonly queue: UploadQueue }) {
     const made = new Set<string>();
     for (const { path, file } of dropped) {
       try {
-        await makeFolders(folder, file ? path.slice(0, path.lastIndexOf('/')) : path, made);
+        await makeFolders(folder, path.split('/').slice(0, file ? -1 : undefined), made);
         if (file) queue.add(childOf(folder, path), file);
       } catch (error) {
         failed(t('upload.title'), error);
@@ -155,11 +155,10 @@ function useFileDrop(enabled: boolean, drop: (transfer: DataTransfer) => void): 
   return over;
 }
 
-/** Makes the folders of a path below `folder` that are not there; `made` are those of the same drop that are. */
-async function makeFolders(folder: string, path: string, made: Set<string>): Promise<void> {
-  const segments = path.split('/').filter(segment => segment !== '');
-  for (let depth = 1; depth <= segments.length; depth += 1) {
-    const one = childOf(folder, segments.slice(0, depth).join('/'));
+/** Makes the folders `names`, each in the one before, below `folder`, unless they are there; `made` are those of the same drop that are. */
+async function makeFolders(folder: string, names: readonly string[], made: Set<string>): Promise<void> {
+  for (let depth = 1; depth <= names.length; depth += 1) {
+    const one = childOf(folder, names.slice(0, depth).join('/'));
     if (made.has(one)) continue;
     await request('POST', '/files/directories', { body: { path: one } }).catch((error: unknown) => {
       if (asProblem(error).status !== 409) throw error;

@@ -64,7 +64,7 @@ export function UploadPanel({ queue }: { readonly queue: UploadQueue }) {
       )}
       {running.length === 0 && taken > 0 && (
         <div className={classes.question} role="alert">
-          <p>{t('upload.taken.text')}</p>
+          <p>{t('upload.taken.text', { count: taken })}</p>
           <Button size="xs" onClick={() => queue.settle(true)}>
             {t('upload.replace', { count: taken })}
           </Button>

@@ -50,7 +50,10 @@ export const files: Readonly<Record<keyof typeof english, Text>> = {
   'upload.state.failed': 'Fehlgeschlagen',
   'upload.state.taken': 'Gibt es schon',
   'upload.taken': { one: '{count} Datei gibt es schon', other: '{count} Dateien gibt es schon' },
-  'upload.taken.text': 'Was jetzt darin steht, ist weg, wenn sie ersetzt werden.',
+  'upload.taken.text': {
+    one: 'Was jetzt darin steht, ist weg, wenn sie ersetzt wird.',
+    other: 'Was jetzt darin steht, ist weg, wenn sie ersetzt werden.',
+  },
   'upload.title': 'Uploads',
   'upload.unfold': 'Liste ausklappen',
   'upload.waiting': 'Wartet',

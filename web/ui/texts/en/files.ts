@@ -49,7 +49,10 @@ export const files = {
   'upload.state.failed': 'Failed',
   'upload.state.taken': 'There already',
   'upload.taken': { one: '{count} file is there already', other: '{count} files are there already' },
-  'upload.taken.text': 'What they hold now will be gone when they are replaced.',
+  'upload.taken.text': {
+    one: 'What it holds now will be gone if it is replaced.',
+    other: 'What they hold now will be gone if they are replaced.',
+  },
   'upload.title': 'Uploads',
   'upload.unfold': 'Unfold the list',
   'upload.waiting': 'Waiting',
