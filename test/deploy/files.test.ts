@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { parse } from 'yaml';
+import { z } from 'zod';
+import { addressWithin } from '#core/api.js';
 import { protocolsOf } from '#core/cli/shipped-types.js';
 import { configSchema } from '#core/config/schema.js';
 import { optionsOf, variableName } from '#core/config/shape.js';
@@ -26,9 +28,14 @@ interface Service {
   readonly depends_on?: Readonly<Record<string, unknown>>;
 }
 
+interface Pool {
+  readonly subnet: string;
+  readonly ip_range?: string;
+}
+
 interface Compose {
   readonly services: Readonly<Record<string, Service>>;
-  readonly networks: Readonly<Record<string, unknown>>;
+  readonly networks: Readonly<Record<string, { readonly ipam?: { readonly config: readonly Pool[] } }>>;
   readonly volumes: Readonly<Record<string, unknown>>;
 }
 
@@ -111,8 +118,26 @@ test('the nodes of the cluster have passive ports of their own, which the balanc
     const name = `hub-${index + 1}`;
     t.regex(haproxy, new RegExp(`bind :${range}\\n +server ${name} ${name}\\n`));
   }
-  const [network] = Object.values(compose.services.balancer!.networks as Readonly<Record<string, { readonly ipv4_address: string }>>);
-  t.is(compose.services['hub-1']!.environment!.ENTREPOT_PROXY_PROTOCOL__TRUSTED, JSON.stringify([network!.ipv4_address]));
+});
+
+test('the hubs trust the address of the balancer, and no other container can be given it', t => {
+  const fixed: (readonly [service: string, network: string, address: string])[] = [];
+  for (const [name, { networks = {} }] of Object.entries(compose.services))
+    for (const [network, settings] of Object.entries(networks as Readonly<Record<string, { readonly ipv4_address?: string } | null>>))
+      if (settings?.ipv4_address !== undefined) fixed.push([name, network, settings.ipv4_address]);
+  t.deepEqual(
+    fixed.map(([name]) => name),
+    ['balancer'],
+  );
+  for (const [name, network, address] of fixed) {
+    const [pool] = compose.networks[network]!.ipam!.config;
+    t.true(addressWithin(address, [pool!.subnet]), name);
+    t.truthy(pool!.ip_range, name);
+    t.false(addressWithin(address, [pool!.ip_range!]), `${name}: the engine gives this address to whoever starts first`);
+    t.true(addressWithin(pool!.ip_range!.split('/')[0]!, [pool!.subnet]), name);
+  }
+  for (const hub of ['hub-1', 'hub-2'])
+    t.is(compose.services[hub]!.environment!.ENTREPOT_PROXY_PROTOCOL__TRUSTED, JSON.stringify([fixed[0]![2]]));
 });
 
 test('the image is built of files that there are, and runs as nobody special', t => {
@@ -164,9 +189,7 @@ test('links of the documents lead somewhere', t => {
   }
 });
 
-test('systemd takes the unit, and finds it well guarded', async t => {
-  const analyze = program(t, 'systemd-analyze');
-  if (!analyze) return;
+testWith('systemd-analyze', 'systemd takes the unit, and finds it well guarded', async (t, analyze) => {
   const unit = join(DEPLOY, 'entrepot.service');
   const { code, output } = await run(analyze, ['security', '--offline=true', '--threshold=20', unit]);
   t.is(code, 0, output);
@@ -176,21 +199,44 @@ test('systemd takes the unit, and finds it well guarded', async t => {
   t.true(seconds * 1_000 > grace.grace + grace.readinessDelay);
 });
 
-test('promtool takes the alert rules', async t => {
-  const promtool = program(t, 'promtool');
-  if (!promtool) return;
+testWith('promtool', 'promtool takes the alert rules', async (t, promtool) => {
   const { code, output } = await run(promtool, ['check', 'rules', join(DEPLOY, 'alerts.yaml')]);
   t.is(code, 0, output);
 });
 
-/** Leaves a test out where its program is missing. */
-function program(t: ExecutionContext, name: string): string | undefined {
+test('the alert rules are what Prometheus takes, as far as that can be told without promtool', t => {
+  const duration = z.string().regex(/^\d+[smhd]$/);
+  const rule = z.strictObject({
+    alert: z.string().regex(/^Entrepot[A-Z]\w+$/),
+    expr: z.string().min(1),
+    for: duration.optional(),
+    labels: z.strictObject({ severity: z.enum(['critical', 'warning']) }),
+    annotations: z.strictObject({ summary: z.string().min(1), description: z.string().min(1).optional() }),
+  });
+  const groups = z.strictObject({ groups: z.array(z.strictObject({ name: z.string(), rules: z.array(rule).min(1) })).min(1) });
+  const { data, error } = groups.safeParse(parse(readFileSync(join(DEPLOY, 'alerts.yaml'), 'utf8')));
+  t.falsy(error, error?.message);
+  const rules = data!.groups.flatMap(group => group.rules);
+  t.is(new Set(rules.map(({ alert }) => alert)).size, rules.length);
+  for (const { alert, expr, annotations } of rules) {
+    for (const [open, close] of ['()', '{}', '[]']) t.is(expr.split(open!).length, expr.split(close!).length, `${alert}: ${open}${close}`);
+    for (const [range] of expr.matchAll(/\[[^\]]*\]/g)) t.regex(range, /^\[\d+[smhd]\]$/, alert);
+    // Aggregated expressions keep the labels alone by which they are aggregated.
+    const kept = /\b(?:sum|max|min)(?: by \(([\w, ]*)\))? ?\(/.exec(expr);
+    for (const [, label] of Object.values(annotations)
+      .join(' ')
+      .matchAll(/\{\{ \$labels\.(\w+) \}\}/g))
+      t.true(!kept || (kept[1] ?? '').split(', ').includes(label!), `${alert}: ${label}`);
+  }
+});
+
+/** A test that is left out, and said to be, where its program is not installed. */
+function testWith(name: string, title: string, body: (t: ExecutionContext, program: string) => Promise<void>): void {
   try {
-    return tool(name);
+    const program = tool(name);
+    test(title, t => body(t, program));
   } catch (error) {
     if (!(error instanceof Lacking)) throw error;
-    t.log(error.message);
-    t.pass();
-    return undefined;
+    test.skip(`${title}: ${error.message}`, t => t.pass());
   }
 }
