@@ -172,7 +172,7 @@ export class Hub {
 
   /** The figures of this process, and of the others that are this hub on this machine, ended ones included. */
   async figures(): Promise<readonly Figures[]> {
-    const own = figuresOf(this.get(Metrics));
+    const own = this.#ownFigures();
     return [own, ...((await this.part?.figures.others(own)) ?? [])];
   }
 
@@ -181,7 +181,7 @@ export class Hub {
     this.#started = true;
     const protocols = this.protocols.map(({ type }) => type.name);
     this.#stopCounting = countEvents(this.get(EventBus as InjectionToken<EventBus>), this.get(Metrics), protocols);
-    this.part?.figures.answer(() => figuresOf(this.get(Metrics)));
+    this.part?.figures.answer(() => this.#ownFigures());
     try {
       if (this.#hasJobs) await this.#makeOwner();
       await this.get(TakeOver).start(this.#id);
@@ -248,6 +248,10 @@ export class Hub {
       // Another node that starts at the same time has made it.
       if (!(error instanceof HubError && error.code === 'conflict') || (await setup.needed())) throw error;
     }
+  }
+
+  #ownFigures(): Figures {
+    return figuresOf(this.get(Metrics), this.part && nameOfPart(this.part));
   }
 
   get #hasJobs(): boolean {
@@ -321,7 +325,7 @@ export class Hub {
     await this.#quietly('rules', this.get(RuleLoader).stop());
     await this.#quietly('events', this.get(EventBus as InjectionToken<EventBus>).flush());
     await this.#quietly('storages', this.get(StorageRegistry).close());
-    this.part?.figures.last(figuresOf(this.get(Metrics)));
+    this.part?.figures.last(this.#ownFigures());
     await this.#quietly('outbound', this.get(Outbound).close());
     await this.#quietly('members', this.get(Members).leave());
     await this.#quietly('coordinator', this.get(Coordinator as InjectionToken<Coordinator>).close());

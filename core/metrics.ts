@@ -39,7 +39,12 @@ export const METRICS = {
   entrepot_certificate_not_after_timestamp_seconds: gauge('When a certificate ends, in seconds since 1970', ['certificate'], 'process'),
   entrepot_backups_total: counter('Backups', ['result']),
   entrepot_backup_last_success_timestamp_seconds: gauge(
-    'When the last backup was made, in seconds since 1970; 0 before the first',
+    'When the last backup was made, in seconds since 1970; missing before the first',
+    [],
+    'hub',
+  ),
+  entrepot_backup_due_timestamp_seconds: gauge(
+    'When the next backup is to be made by the clock, in seconds since 1970; missing where backup.every is off',
     [],
     'hub',
   ),

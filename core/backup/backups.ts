@@ -123,6 +123,14 @@ export class Backups {
     return last?.file === undefined ? undefined : last.at;
   }
 
+  /** When the next one is due by the clock, in ms since 1970; undefined when none is. */
+  async dueAt(now = Date.now()): Promise<number | undefined> {
+    const { every, at } = this.options;
+    if (every === 0) return undefined;
+    const last = (await this.settings.get(LAST)) as { readonly at?: number } | undefined;
+    return nextBackupAt(last?.at ?? now, every, at);
+  }
+
   /** Makes one when it is due: `every` after the last, or after the first start. After a failure it is tried again an hour later. */
   async runWhenDue(now = Date.now()): Promise<void> {
     const { every, at } = this.options;

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { Metrics, type MetricsSnapshot } from '../metrics.js';
 import type { Correspondence } from './correspondence.js';
 
@@ -6,14 +8,56 @@ export interface Figures {
   readonly counted: MetricsSnapshot;
   readonly cpuSeconds: number;
   readonly residentBytes: number;
+  /** Of a process of a hub of several that lives. */
+  readonly machine?: MachineFigures | undefined;
+}
+
+/** What cannot be added up. */
+export interface MachineFigures {
+  /** Its part in the hub. */
+  readonly process: string;
+  /** The 99th percentile of the delay of its event loop since it was last asked. */
+  readonly lagSeconds: number;
+  /** Undefined where the system does not tell. */
+  readonly openDescriptors: number | undefined;
+  readonly mostDescriptors: number | undefined;
 }
 
 const ANSWER_MS = 800;
+const LAG_RESOLUTION_MS = 10;
 
-/** Those of this process, which has counted `metrics`. */
-export function figuresOf(metrics: Metrics): Figures {
+let delay: IntervalHistogram | undefined;
+
+/** Those of this process, which has counted `metrics`; of one of several, `name` is its part. */
+export function figuresOf(metrics: Metrics, name?: string): Figures {
   const { user, system } = process.cpuUsage();
-  return { counted: metrics.snapshot(), cpuSeconds: (user + system) / 1_000_000, residentBytes: process.memoryUsage.rss() };
+  return {
+    counted: metrics.snapshot(),
+    cpuSeconds: (user + system) / 1_000_000,
+    residentBytes: process.memoryUsage.rss(),
+    machine: name === undefined ? undefined : { process: name, lagSeconds: lagSeconds(), ...descriptors() },
+  };
+}
+
+function lagSeconds(): number {
+  if (!delay) {
+    delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+    delay.enable();
+    return 0;
+  }
+  const seconds = delay.count > 0 ? delay.percentile(99) / 1_000_000_000 : 0;
+  delay.reset();
+  return seconds;
+}
+
+function descriptors(): Pick<MachineFigures, 'openDescriptors' | 'mostDescriptors'> {
+  try {
+    const most = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    // Without the one by which they are listed.
+    return { openDescriptors: readdirSync('/proc/self/fd').length - 1, mostDescriptors: most === undefined ? undefined : Number(most) };
+  } catch {
+    return { openDescriptors: undefined, mostDescriptors: undefined };
+  }
 }
 
 /** The primary's part in adding figures up: asks the processes, and keeps what those had counted that have ended, so that no sum ever falls. */
@@ -48,6 +92,6 @@ export class FiguresHost {
       }),
     );
     const ended: Figures = { counted: this.#ended.snapshot(), cpuSeconds: this.#endedCpuSeconds, residentBytes: 0 };
-    return [figuresOf(this.#own), ended, ...others.flatMap(other => this.#known.get(other) ?? [])];
+    return [figuresOf(this.#own, 'primary'), ended, ...others.flatMap(other => this.#known.get(other) ?? [])];
   }
 }

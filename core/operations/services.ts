@@ -74,6 +74,8 @@ export interface OperationServices {
     create(file?: string): Promise<BackupReport>;
     list(): Promise<readonly KeptBackup[]>;
     lastAt(): Promise<number | undefined>;
+    /** When the next one is due by the clock, in ms since 1970; undefined when none is. */
+    dueAt(): Promise<number | undefined>;
   };
   /** Those who are turned away; lift() throws 'not-found'. */
   readonly bans: { list(): Promise<readonly Ban[]>; lift(subject: string): Promise<readonly Ban[]> };

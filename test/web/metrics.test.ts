@@ -6,6 +6,7 @@ import { defineExtension } from '#core/api.js';
 import { Database } from '#core/db/database.js';
 import { EventQueue } from '#core/events/queue.js';
 import { describeMetrics } from '#web/http/describe-metrics.js';
+import { startMariadb } from '../support/services.js';
 import { startWeb } from './support.js';
 
 test('METRICS.md is what the metrics say; `npm run docs` writes it', async t => {
@@ -58,6 +59,42 @@ test('tells of deliveries by kind and state, how long the oldest waits, and of t
   text = await metrics();
   t.regex(text, /^entrepot_deliveries_due 2$/m);
   t.true(Number(/^entrepot_deliveries_oldest_due_seconds (.+)$/m.exec(text)?.[1]) >= 60);
+});
+
+test('tells whoever had a good key lately that the database is silent, in time for Prometheus, and nobody else', async t => {
+  t.timeout(120_000);
+  const service = await startMariadb();
+  t.teardown(() => service.kill());
+  const hub = await startWeb(t, { databaseFile: true, storage: 'disk', values: { database: { url: service.url } } });
+  const admin = await hub.loggedIn('admin', 'ada');
+  const made = async (name: string) => `Bearer ${(await admin.post('/api-keys', { name, scope: 'metrics' })).body.token}`;
+  const [used, unused] = [await made('used'), await made('unused')];
+  const ask = (authorization: string) => fetch(`${hub.base}/metrics`, { headers: { authorization } });
+  t.is((await ask(used)).status, 200);
+  t.is((await ask('Bearer ek_wrong')).status, 401);
+  process.kill(service.pid, 'SIGSTOP');
+  try {
+    const began = performance.now();
+    const answer = await ask(used);
+    t.true(performance.now() - began < 9_000);
+    t.is(answer.status, 200);
+    t.regex(await answer.text(), /^entrepot_database_up 0$/m);
+    for (const wrong of [unused, 'Bearer ek_wrong']) t.is((await ask(wrong)).status, 503);
+  } finally {
+    process.kill(service.pid, 'SIGCONT');
+  }
+});
+
+test('tells when a backup is due, and nothing of it where none is made by the clock', async t => {
+  const metric = async (every: string) => {
+    const hub = await startWeb(t, { values: { backup: { every } } });
+    const text = await (await fetch(`${hub.base}/metrics`)).text();
+    t.notRegex(text, /^entrepot_backup_last_success_timestamp_seconds /m);
+    return /^entrepot_backup_due_timestamp_seconds (.+)$/m.exec(text)?.[1];
+  };
+  const inSeconds = Number(await metric('7d')) - Date.now() / 1_000;
+  t.true(Math.abs(inSeconds - 7 * 86_400) < 60, `${inSeconds}`);
+  t.is(await metric('off'), undefined);
 });
 
 test('goes on telling of the process when the database is away', async t => {

@@ -267,6 +267,10 @@ test.serial('metrics are those of all processes, whichever answers, and do not f
   }
   // Four processes of Node have more than this, and one has less.
   t.true((await metric('process_resident_memory_bytes')) > 200 * 1_048_576);
+  for (const name of ['nodejs_eventloop_lag_p99_seconds', 'process_open_fds', 'process_max_fds'])
+    for (const part of ['primary', 'jobs', 'serve 0', 'serve 1'])
+      t.true((await metric(`${name}{process="${part}"}`)) >= 0, `${name} ${part}`);
+  t.true((await metric('process_open_fds{process="serve 0"}')) > 10);
   for (const name of ['serve 0', 'jobs']) await killPart(hub, (await processesOf(hub)).find(part => part.name === name)!);
   t.is(await metric(`entrepot_logins_total{${logins}}`), 4);
   await hub.json(['reload']);

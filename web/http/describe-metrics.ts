@@ -19,7 +19,8 @@ export function describeMetrics(): string {
     ...rows,
     '',
     'Beside them are the usual ones of a Node process (`process_…`, `nodejs_…`): memory, processor, event loop, open descriptors. Of a hub of',
-    'several processes there are `process_cpu_seconds_total` and `process_resident_memory_bytes`, of all of them together.',
+    'several processes there are `process_cpu_seconds_total` and `process_resident_memory_bytes`, of all of them together, and, by the label',
+    '`process`, `nodejs_eventloop_lag_p99_seconds`, `process_open_fds` and `process_max_fds` of each.',
     'A Grafana dashboard and alert rules made of them are in [`.deploy`](../.deploy/README.md).',
     '',
   ].join('\n');

@@ -1,24 +1,25 @@
-import type { Request, Server } from '@hapi/hapi';
-import { addressWithin, HUB_VERSION, HubError } from '#core/api.js';
-import type { Figures } from '#core/cluster/figures.js';
+import type { Server } from '@hapi/hapi';
+import { HUB_VERSION } from '#core/api.js';
+import type { Figures, MachineFigures } from '#core/cluster/figures.js';
 import type { OpenCount } from '#core/db/open-deliveries.js';
 import { Metrics } from '#core/metrics.js';
-import { authenticate } from '../auth/authenticate.js';
 import type { WebServices } from '../services.js';
-import { clientOf } from './client.js';
+import { MetricsReaders, withinLimit } from './metrics-readers.js';
 
-const LOOPBACK = ['127.0.0.0/8', '::1'];
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+/** Prometheus waits 10 s in all. */
+const DATABASE_MS = 5_000;
 const OPEN_STATES = ['waiting', 'running', 'dead'] as const;
 
 /** /metrics for Prometheus: for whoever asks on the machine itself, and with a key of an admin. METRICS.md tells what is in it. */
 export function addMetrics(server: Server, services: WebServices): void {
+  const readers = new MetricsReaders(services);
   let process: Promise<() => Promise<string>> | undefined;
   server.route({
     method: 'GET',
     path: `${services.options.basePath}metrics`,
     handler: async (request, h) => {
-      await requireReader(request, services);
+      await readers.require(request);
       const figures = await services.figures();
       // Loaded with the first request.
       process ??= figures.length === 1 ? processMetrics() : undefined;
@@ -33,14 +34,7 @@ export function addMetrics(server: Server, services: WebServices): void {
   });
 }
 
-async function requireReader(request: Request, services: WebServices): Promise<void> {
-  const caller = await authenticate(request, services);
-  if (caller?.kind === 'admin' || addressWithin(clientOf(request, services.options).remoteAddress, LOOPBACK)) return;
-  if (caller) throw new HubError('permission-denied', 'This is for an admin');
-  throw new HubError('authentication-failed', 'Send a key of an admin');
-}
-
-/** Of a hub of several processes, what can be added up: which of them answers is chance. */
+/** Of a hub of several processes: which of them answers is chance, so figures are added up, or told of each. */
 function renderTotals(figures: readonly Figures[]): string {
   const total = (of: (one: Figures) => number) => figures.reduce((sum, one) => sum + of(one), 0);
   return [
@@ -50,8 +44,30 @@ function renderTotals(figures: readonly Figures[]): string {
     '# HELP process_resident_memory_bytes Memory of all processes of the hub',
     '# TYPE process_resident_memory_bytes gauge',
     `process_resident_memory_bytes ${total(one => one.residentBytes)}`,
+    ...ofEach(figures, 'nodejs_eventloop_lag_p99_seconds', 'The 99th percentile of the delay of the event loop', one => one.lagSeconds),
+    ...ofEach(figures, 'process_open_fds', 'Open file descriptors', one => one.openDescriptors),
+    ...ofEach(figures, 'process_max_fds', 'How many file descriptors may be open', one => one.mostDescriptors),
     '',
   ].join('\n');
+}
+
+function ofEach(
+  figures: readonly Figures[],
+  name: string,
+  help: string,
+  of: (one: MachineFigures) => number | undefined,
+): readonly string[] {
+  const values = new Map<string, number>();
+  for (const { machine } of figures) {
+    const value = machine && of(machine);
+    // While processes are replaced, two have the same part.
+    if (machine && value !== undefined) values.set(machine.process, Math.max(value, values.get(machine.process) ?? 0));
+  }
+  return [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} gauge`,
+    ...[...values].map(([process, value]) => `${name}{process="${process}"} ${value}`),
+  ];
 }
 
 /** Memory, processor, event loop and descriptors of this process. */
@@ -63,16 +79,24 @@ async function processMetrics(): Promise<() => Promise<string>> {
 }
 
 /** What the database knows; left out while it does not answer, which is told as well. */
-async function measureDatabase(metrics: Metrics, { operations, openDeliveries, databaseRetries }: WebServices): Promise<void> {
+async function measureDatabase(metrics: Metrics, services: WebServices): Promise<void> {
+  const { operations, openDeliveries, databaseRetries } = services;
   metrics.set('entrepot_database_retries_total', {}, databaseRetries());
   const began = performance.now();
   try {
-    await operations.admins.isEmpty();
-    metrics.set('entrepot_database_probe_seconds', {}, (performance.now() - began) / 1_000);
-    const [open, bans, backedUpAt] = await Promise.all([openDeliveries(), operations.bans.list(), operations.backups.lastAt()]);
+    const backups = () => Promise.all([operations.backups.lastAt(), operations.backups.dueAt()]);
+    const ask = async () => {
+      await operations.admins.isEmpty();
+      const probeMs = performance.now() - began;
+      return { probeMs, asked: await Promise.all([openDeliveries(), operations.bans.list(), backups()]) };
+    };
+    const { probeMs, asked } = await withinLimit(ask(), DATABASE_MS);
+    const [open, bans, [backedUpAt, backUpAt]] = asked;
+    metrics.set('entrepot_database_probe_seconds', {}, probeMs / 1_000);
     measureDeliveries(metrics, open, target => operations.ruleTable.kindOf(target));
     metrics.set('entrepot_bans_active', {}, bans.length);
-    metrics.set('entrepot_backup_last_success_timestamp_seconds', {}, (backedUpAt ?? 0) / 1_000);
+    if (backedUpAt !== undefined) metrics.set('entrepot_backup_last_success_timestamp_seconds', {}, backedUpAt / 1_000);
+    if (backUpAt !== undefined) metrics.set('entrepot_backup_due_timestamp_seconds', {}, backUpAt / 1_000);
     metrics.set('entrepot_database_up', {}, 1);
   } catch {
     metrics.set('entrepot_database_up', {}, 0);
