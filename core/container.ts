@@ -18,6 +18,7 @@ import { SessionRegistry } from './auth/session.js';
 import { Setup } from './auth/setup.js';
 import { Backups } from './backup/backups.js';
 import { parsePlace, parseTimeOfDay } from './backup/place.js';
+import { alone } from './cluster/alone.js';
 import { Coordinator } from './cluster/coordinator.js';
 import { Members } from './cluster/members.js';
 import { redisSettings } from './cluster/open.js';
@@ -152,19 +153,19 @@ export function buildContainer(foundation: Foundation): DependencyContainer {
   once(PendingRecovery, c => pendingRecovery(c, log));
   once(TakeOver, c => takeOver(c, foundation));
   once(ResumableUploads, c => resumableUploads(c, config, log));
-  once(
-    VfsServices,
-    c =>
-      new VfsServices(
-        c.resolve(Guards),
-        c.resolve(EventBus as InjectionToken<EventBus>),
-        c.resolve(ResumableUploads),
-        log,
-        config.durability === 'disk',
-        new OpenPlaces(config.limits.openFilesPerSession, config.limits.openFilesPerUser),
-        new DigestSlots(config.limits.digests, config.limits.digestTime),
-      ),
-  );
+  once(VfsServices, c => {
+    const services = new VfsServices(
+      c.resolve(Guards),
+      c.resolve(EventBus as InjectionToken<EventBus>),
+      c.resolve(ResumableUploads),
+      log,
+      config.durability === 'disk',
+      new OpenPlaces(config.limits.openFilesPerSession, config.limits.openFilesPerUser),
+      new DigestSlots(config.limits.digests, config.limits.digestTime),
+    );
+    services.alone = (name, work) => alone(c.resolve(Coordinator as InjectionToken<Coordinator>), name, work);
+    return services;
+  });
   once(
     Authenticators,
     c =>

@@ -40,6 +40,13 @@ export class HubError extends Error {
   }
 }
 
+/** 'conflict': somebody else has changed what the caller knows in an older version. */
+export class StaleVersion extends HubError {
+  constructor(message: string) {
+    super('conflict', message);
+  }
+}
+
 /** What `work` gives; what it throws as a HubError without a field is told to be about `field`. */
 export async function about<T>(field: string, work: () => T | Promise<T>): Promise<T> {
   try {

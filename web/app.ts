@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { server as hapiServer, type Request, type ResponseToolkit, type Server } from '@hapi/hapi';
 import { HubError } from '#core/api.js';
+import { StaleVersion } from '#core/errors.js';
 import { API_ROUTES } from './api/index.js';
 import { authenticate } from './auth/authenticate.js';
 import { type Caller, keyRefusal, mayUse } from './auth/caller.js';
@@ -182,8 +183,16 @@ async function admit(route: Route, request: Request, h: ResponseToolkit, service
   }
   const refusal = caller?.key && keyRefusal(caller.key, route);
   if (refusal !== undefined) await refuse(refusal);
+  refuseVersion(route, request);
   if (caller) request.app.caller = caller;
   return h.continue;
+}
+
+/** Who names a version wants nothing done that would be done to another one as well. Uploads look at it themselves. */
+function refuseVersion({ method, versioned, rawBody }: Route, request: Request): void {
+  if (method === 'GET' || versioned || rawBody !== undefined) return;
+  if (versionOf(request.raw.req.headers['if-match']) !== undefined)
+    throw new StaleVersion("This operation compares no versions: leave If-Match out, or send '*'");
 }
 
 /** '"v3"' as 3. */

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { injectable } from 'tsyringe';
 import { Coordinator } from '../cluster/coordinator.js';
-import { HubError } from '../errors.js';
+import { HubError, StaleVersion } from '../errors.js';
 import { uuidv7 } from '../ids.js';
 import type { Admin, AdminFields, AdminRole } from './admin.js';
 import { write } from './change.js';
@@ -85,11 +85,12 @@ export class AdminRepository {
     });
   }
 
-  /** Throws 'not-found', or 'conflict' when no active owner would be left. */
-  delete(id: string): Promise<void> {
+  /** Throws 'not-found', or 'conflict' when `expectedVersion` is given and no longer current, or no active owner would be left. */
+  delete(id: string, expectedVersion?: number): Promise<void> {
+    const where = { id, ...(expectedVersion !== undefined && { version: expectedVersion }) };
     return this.#write(id, async trx => {
       await lockAdmins(trx);
-      if ((await trx('admins').where({ id }).del()) === 0) await refuse(trx, id);
+      if ((await trx('admins').where(where).del()) === 0) await refuse(trx, id);
       await requireOwner(trx);
     });
   }
@@ -150,5 +151,5 @@ async function unlessTaken<T>(username: string | undefined, query: PromiseLike<T
 async function refuse(trx: Knex.Transaction, id: string): Promise<never> {
   const row = await trx<AdminRow>('admins').where({ id }).first('username');
   if (!row) throw new HubError('not-found', 'There is no such admin');
-  throw new HubError('conflict', `Somebody else has changed admin '${row.username}' in the meantime`);
+  throw new StaleVersion(`Somebody else has changed admin '${row.username}' in the meantime`);
 }

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { injectable } from 'tsyringe';
 import { z } from 'zod';
 import { Coordinator } from '../cluster/coordinator.js';
-import { HubError } from '../errors.js';
+import { HubError, StaleVersion } from '../errors.js';
 import type { Rule, RuleAction } from '../events/rule.js';
 import { uuidv7 } from '../ids.js';
 import { Secrets } from '../secrets.js';
@@ -74,8 +74,7 @@ export class RuleRepository {
       const row = await trx<RuleRow>('rules').where({ id }).forUpdate().first();
       const current = row && this.#fromRow(row);
       if (!current) throw notFound(id);
-      if (expectedVersion !== undefined && expectedVersion !== current.version)
-        throw new HubError('conflict', 'The rule has changed meanwhile');
+      if (expectedVersion !== undefined && expectedVersion !== current.version) throw stale();
       const rule: StoredRule = { ...current, ...changes, version: current.version + 1 };
       await trx('rules').where({ id }).update(this.#toRow(rule));
       return rule;
@@ -87,10 +86,13 @@ export class RuleRepository {
     await this.update(id, { enabled }, undefined, trx);
   }
 
-  /** Throws 'not-found'. What is still to be delivered for the rule is dead with its next try. */
-  async delete(id: string, trx?: Knex.Transaction): Promise<void> {
+  /** Throws 'not-found', or 'conflict' when `expectedVersion` is given and no longer current. What is still to be delivered for the rule is dead with its next try. */
+  async delete(id: string, expectedVersion?: number, trx?: Knex.Transaction): Promise<void> {
+    const where = { id, ...(expectedVersion !== undefined && { version: expectedVersion }) };
     await this.#write(id, trx, async trx => {
-      if ((await trx('rules').where({ id }).del()) === 0) throw notFound(id);
+      if ((await trx('rules').where(where).del()) > 0) return;
+      if (await trx<RuleRow>('rules').where({ id }).first('id')) throw stale();
+      throw notFound(id);
     });
   }
 
@@ -136,6 +138,10 @@ export class RuleRepository {
     const actions = sealedSchema.parse(JSON.parse(row.actions));
     return actions.map(({ type, options }) => ({ type, options: optionsSchema.parse(JSON.parse(this.secrets.open(options, row.id))) }));
   }
+}
+
+function stale(): HubError {
+  return new StaleVersion('Somebody else has changed it in the meantime');
 }
 
 function notFound(id: string): HubError {

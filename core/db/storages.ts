@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { injectable } from 'tsyringe';
 import { z } from 'zod';
 import { Coordinator } from '../cluster/coordinator.js';
-import { HubError } from '../errors.js';
+import { HubError, StaleVersion } from '../errors.js';
 import { uuidv7 } from '../ids.js';
 import { Secrets } from '../secrets.js';
 import { write } from './change.js';
@@ -84,14 +84,13 @@ export class StorageRepository {
     if (!storage) throw new HubError('not-found', `There is no storage '${name}'`);
     return write(this.database, this.coordinator, { table: 'storages', id: storage.id }, undefined, async trx => {
       const columns = { options: this.secrets.seal(JSON.stringify(options), storage.id), version: expectedVersion + 1 };
-      if ((await trx('storages').where({ id: storage.id, version: expectedVersion }).update(columns)) === 0)
-        throw new HubError('conflict', `Somebody else has changed storage '${name}' in the meantime`);
+      if ((await trx('storages').where({ id: storage.id, version: expectedVersion }).update(columns)) === 0) throw staleStorage(name);
       return { ...storage, options, version: expectedVersion + 1 };
     });
   }
 
-  /** Throws 'not-found', or 'conflict' while a user's mount uses it; the message names one. The files stay. */
-  async delete(name: string, trx?: Knex.Transaction): Promise<void> {
+  /** Throws 'not-found', or 'conflict' when `expectedVersion` is given and no longer current, or while a user's mount uses it; the message names one. The files stay. */
+  async delete(name: string, expectedVersion?: number, trx?: Knex.Transaction): Promise<void> {
     const storage = await this.findByName(name, trx);
     if (!storage) throw new HubError('not-found', `There is no storage '${name}'`);
     await write(this.database, this.coordinator, { table: 'storages', id: storage.id }, trx, async trx => {
@@ -101,7 +100,8 @@ export class StorageRepository {
         .first<{ username: string; path: string } | undefined>('username', 'path');
       if (mount)
         throw new HubError('conflict', `The storage '${storage.name}' is in use: user '${mount.username}' has it at ${mount.path}`);
-      await trx('storages').where({ id: storage.id }).del();
+      const where = { id: storage.id, ...(expectedVersion !== undefined && { version: expectedVersion }) };
+      if ((await trx('storages').where(where).del()) === 0) throw staleStorage(name);
     });
   }
 
@@ -115,4 +115,8 @@ export class StorageRepository {
       throw new HubError('internal', `The record of storage '${row.name}' is damaged (options)`, { cause });
     }
   }
+}
+
+function staleStorage(name: string): HubError {
+  return new StaleVersion(`Somebody else has changed storage '${name}' in the meantime`);
 }

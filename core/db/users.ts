@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { injectable } from 'tsyringe';
 import { Coordinator } from '../cluster/coordinator.js';
-import { HubError } from '../errors.js';
+import { HubError, StaleVersion } from '../errors.js';
 import { uuidv7 } from '../ids.js';
 import { write } from './change.js';
 import { Database } from './database.js';
@@ -139,10 +139,11 @@ export class UserRepository {
     await this.database.change([{ sql: 'UPDATE users SET last_login_at = ? WHERE id = ?', bindings: [at.getTime(), id] }]);
   }
 
-  /** With his keys and mounts; his files stay. Throws 'not-found'. */
-  delete(id: string, trx?: Knex.Transaction): Promise<void> {
+  /** With his keys and mounts; his files stay. Throws 'not-found', or 'conflict' when `expectedVersion` is given and no longer current. */
+  delete(id: string, expectedVersion?: number, trx?: Knex.Transaction): Promise<void> {
+    const where = { id, ...(expectedVersion !== undefined && { version: expectedVersion }) };
     return this.#write(id, trx, async trx => {
-      if ((await trx('users').where({ id }).del()) === 0) await refuse(undefined);
+      if ((await trx('users').where(where).del()) === 0) await refuse(await this.find(id, trx));
     });
   }
 
@@ -210,7 +211,7 @@ async function unlessTaken<T>(username: string | undefined, query: PromiseLike<T
 
 async function refuse(user: User | undefined): Promise<never> {
   if (!user) throw new HubError('not-found', 'There is no such user');
-  throw new HubError('conflict', `Somebody else has changed user '${user.username}' in the meantime`);
+  throw new StaleVersion(`Somebody else has changed user '${user.username}' in the meantime`);
 }
 
 function decodeCursor(cursor: string): string {

@@ -65,9 +65,10 @@ export const adminOperations = {
     return admin;
   }),
 
-  'admins.remove': operation(z.strictObject({ username }), async (services, input) => {
+  /** Throws 'conflict' for a `version` that is not current. */
+  'admins.remove': operation(z.strictObject({ username, version: z.int().optional() }), async (services, input) => {
     const admin = await find(services, input.username);
-    await services.admins.delete(admin.id);
+    await services.admins.delete(admin.id, input.version);
     await services.secondFactors.remove('admin', admin.id);
     await services.webSessions.endAll('admin', admin.id);
     return admin;

@@ -35,7 +35,7 @@ export interface RuleStore {
   find(id: string): Promise<StoredRule | undefined>;
   create(rule: Omit<Rule, 'id'>): Promise<StoredRule>;
   update(id: string, changes: Partial<Omit<Rule, 'id'>>, version?: number): Promise<StoredRule>;
-  delete(id: string): Promise<void>;
+  delete(id: string, version?: number): Promise<void>;
 }
 
 /** What the hub's operations work with. The same whether a hub serves clients or the command line opened the data directory itself. */

@@ -99,12 +99,12 @@ export const storageOperations = {
   ),
 
   /** Takes the storage off the list; its files stay, interrupted uploads that wait for their users do not. Refused while a mount uses it. */
-  'storages.remove': operation(named, async (services, { name }) => {
+  'storages.remove': operation(named.extend({ version: z.int().optional() }), async (services, { name, version }) => {
     const storage = await view(services, await find(services, name));
     if (storage.discovered)
       throw new HubError('invalid-request', `'${name}' is offered by storages.discover; it goes away with its directory`);
     const discard = await services.uploads.discarding(storage.name);
-    await services.storages.delete(storage.name);
+    await services.storages.delete(storage.name, version);
     await discard();
     return storage;
   }),

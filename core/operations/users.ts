@@ -120,12 +120,10 @@ export const userOperations = {
   'users.disable': operation(named, async (services, input) => setStatus(services, input.username, 'disabled')),
   'users.enable': operation(named, async (services, input) => setStatus(services, input.username, 'active')),
 
-  /** Deletes the account and ends its sessions; its files stay. */
+  /** Deletes the account and ends its sessions; its files stay. Throws 'conflict' for a `version` that is not current. */
   'users.remove': operation(z.strictObject({ username, version: z.int().optional() }), async (services, input) => {
     const user = await find(services, input.username);
-    if (input.version !== undefined && input.version !== user.version)
-      throw new HubError('conflict', `Somebody else has changed user '${user.username}' in the meantime`);
-    await services.users.delete(user.id);
+    await services.users.delete(user.id, input.version);
     await services.secondFactors.remove('user', user.id);
     await endSessions(services, user, 'The account was removed');
     return { username: user.username, mounts: user.mounts };

@@ -124,9 +124,10 @@ export const webhookOperations = {
   'webhooks.enable': operation(identified, async (services, { id }) => change(services, id, { enabled: true })),
   'webhooks.disable': operation(identified, async (services, { id }) => change(services, id, { enabled: false })),
 
-  'webhooks.remove': operation(identified, async (services, { id }) => {
+  /** Throws 'conflict' for a `version` that is not current. */
+  'webhooks.remove': operation(identified.extend({ version: z.int().optional() }), async (services, { id, version }) => {
     const rule = await find(services, id);
-    await services.rules.delete(rule.id);
+    await services.rules.delete(rule.id, version);
     await services.ruleLoader.current();
     return view(rule);
   }),

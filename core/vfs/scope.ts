@@ -19,6 +19,8 @@ export class VfsServices {
   /** Kept from all users. Set once, when the hub opens. */
   hidden: HiddenPlace | undefined;
   readonly order = new PlaceOrder();
+  /** Runs `work` while no process of the hub runs another one of the same name. Set once, when the hub is put together. */
+  alone: <T>(name: string, work: () => Promise<T>) => Promise<T> = (_name, work) => work();
 
   /** `durable`: whether files and directories are flushed to stable storage before a client hears "done". */
   constructor(

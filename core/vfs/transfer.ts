@@ -157,10 +157,11 @@ export class Transfer {
 
   /**
    * Commits an upload: when this resolves, the file is in place and its event is recorded. When it throws, nothing was published;
-   * 'aborted' when abort() came first. May be repeated.
+   * 'aborted' when abort() came first. May be repeated. `requires` is shown what the upload is about to replace, while nobody of the hub
+   * who asks that replaces it, and throws what close() then throws; where files are written in place it is too late for that.
    */
-  close(): Promise<void> {
-    this.#end ??= this.#close();
+  close(requires?: (there: FileInfo | undefined) => void): Promise<void> {
+    this.#end ??= this.#close(requires);
     return this.#end;
   }
 
@@ -182,12 +183,12 @@ export class Transfer {
     throw new HubError('aborted', 'The transfer was aborted');
   }
 
-  async #close(): Promise<void> {
+  async #close(requires?: (there: FileInfo | undefined) => void): Promise<void> {
     clearTimeout(this.#timer);
     await this.#operations.quiet();
     try {
       if (this.#failure) throw this.#failure;
-      if (this.plan && this.#isChanged) await this.#commit(this.plan);
+      if (this.plan && this.#isChanged) await this.#commit(this.plan, requires);
       else await this.#finishReading();
     } catch (error) {
       const failure = toHubError(error);
@@ -209,11 +210,16 @@ export class Transfer {
     return this.services.bus.publish('download.completed', this.#facts(size, this.#read));
   }
 
-  async #commit(plan: WritePlan): Promise<void> {
+  async #commit(plan: WritePlan, requires: ((there: FileInfo | undefined) => void) | undefined): Promise<void> {
     const size = plan.kind === 'direct' ? (await this.handle.stat()).size : this.#extent.end;
     const { location, handle, flags } = this;
     await askPublish(this.scope, this.services, { location, handle, flags, plan, size });
-    await this.place?.change(() => this.#publish(plan, size));
+    if (!requires || plan.kind === 'direct') return this.place?.change(() => this.#publish(plan, size));
+    const publish = async () => {
+      requires(await entryOf(location.backend, location.storagePath));
+      await this.#publish(plan, size);
+    };
+    await this.services.alone(`publish/${location.storage}${location.storagePath}`, async () => this.place?.change(publish));
   }
 
   async #publish(plan: WritePlan, size: number): Promise<void> {

@@ -43,14 +43,17 @@ export class VirtualFileSystem {
     return virtualPath(path);
   }
 
-  /** Describes the entry at `path`, following links where the storage follows any. Throws 'not-found'. */
-  stat(path: string): Promise<FileInfo> {
-    return this.#describe(path, true);
+  /**
+   * Describes the entry at `path`, following links where the storage follows any; unless `unfinished` is false, also an upload of the
+   * user himself that has not appeared yet, for clients that go on with it. Throws 'not-found'.
+   */
+  stat(path: string, { unfinished = true }: { readonly unfinished?: boolean } = {}): Promise<FileInfo> {
+    return this.#describe(path, { follow: true, unfinished });
   }
 
   /** Like stat, but describes a link itself. */
   lstat(path: string): Promise<FileInfo> {
-    return this.#describe(path, false);
+    return this.#describe(path, { follow: false, unfinished: true });
   }
 
   /** Entries of a directory, mounts included, hidden names and unfinished uploads left out. */
@@ -256,20 +259,22 @@ export class VirtualFileSystem {
     }
   }
 
-  async #describe(path: string, follow: boolean): Promise<FileInfo> {
+  async #describe(path: string, { follow, unfinished }: { readonly follow: boolean; readonly unfinished: boolean }): Promise<FileInfo> {
     const wanted = this.#enter(path);
     this.#requireSight(wanted);
     const { location, info } = await entryAt(this.scope, wanted, { follow });
     this.#requireSight(location.path);
-    const known = info ?? (await this.scope.uploading(location.path)?.stat()) ?? (await this.#interrupted(location));
+    const known = info ?? (unfinished ? await this.#unfinished(location) : undefined);
     const hidden = (place: VirtualPath) => this.scope.policy.hidesName(parentOf(place), nameOf(place), true);
     if (!known || (known.type !== 'directory' && (hidden(wanted) || hidden(location.path))))
       throw new HubError('not-found', 'No such file or directory');
     return named(known, nameOf(wanted));
   }
 
-  /** What is kept of an upload of the user himself, while he may go on with it. */
-  async #interrupted(location: Location): Promise<FileInfo | undefined> {
+  /** An upload that is open in this session, or what is kept of one of the user himself, while he may go on with it. */
+  async #unfinished(location: Location): Promise<FileInfo | undefined> {
+    const open = await this.scope.uploading(location.path)?.stat();
+    if (open) return open;
     if (!this.scope.policy.allows('create', location.path)) return undefined;
     return inStorage(this.services.uploads.find(this.scope.userId, location));
   }

@@ -1,6 +1,8 @@
+import 'reflect-metadata';
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import test from 'ava';
+import { SessionRegistry } from '#core/auth/session.js';
 import { startWeb, type WebHub } from './support.js';
 
 const USERS = {
@@ -77,6 +79,59 @@ test('replaces only what it was told to', async t => {
   const etag = (await alice.raw('HEAD', content('/f'))).headers.get('etag')!;
   t.is(await put('two', { 'if-match': etag }), 201);
   t.is(await (await alice.raw('GET', content('/f'))).text(), 'two');
+});
+
+/** A body whose end is sent when it is asked for. */
+function slow(text: string): { readonly body: ReadableStream; end(): void } {
+  let end = (): void => undefined;
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(text));
+      end = () => controller.close();
+    },
+  });
+  return { body, end: () => end() };
+}
+
+for (const storage of ['memory', 'disk'] as const) {
+  test(`of two who replace the same version at the same time, one is told so, and nothing of his is published (${storage})`, async t => {
+    const hub = await startWeb(t, { users: USERS, storage });
+    const alice = await hub.loggedIn('user', 'alice');
+    await alice.raw('PUT', content('/f'), { body: 'old' });
+    const etag = (await alice.raw('HEAD', content('/f'))).headers.get('etag')!;
+    const bodies = ['first', 'second', 'third'].map(slow);
+    const uploads = bodies.map(({ body }) => alice.raw('PUT', content('/f'), { body, headers: { 'if-match': etag } }));
+    while ((await alice.get('/files')).status !== 200 || hub.hub.get(SessionRegistry).transfers < 3)
+      await new Promise(resolve => setTimeout(resolve, 10));
+    for (const { end } of bodies) end();
+    const statuses = (await Promise.all(uploads)).map(({ status }) => status);
+    t.deepEqual([...statuses].sort(), [201, 412, 412]);
+    t.is(await (await alice.raw('GET', content('/f'))).text(), ['first', 'second', 'third'].at(statuses.indexOf(201))!);
+    t.like((await alice.get('/files')).body, { total: 1 });
+    t.is(hub.events.filter(({ type }) => type === 'upload.completed').length, 2);
+    const { reason } = (await hub.event('upload.failed')).data;
+    t.is(reason, 'The file has changed in the meantime');
+  });
+}
+
+test('what is replaced by If-Match must still be there at the end, and what was cut off is not there', async t => {
+  const hub = await startWeb(t, { users: USERS });
+  const alice = await hub.loggedIn('user', 'alice');
+  await alice.raw('PUT', content('/f'), { body: 'old' });
+  const { body, end } = slow('new');
+  const upload = alice.raw('PUT', content('/f'), { body, headers: { 'if-match': '*' } });
+  while (hub.hub.get(SessionRegistry).transfers < 1) await new Promise(resolve => setTimeout(resolve, 10));
+  t.is((await alice.get('/files/info?path=/f')).body.size as unknown, 3);
+  await alice.delete('/files?path=/f');
+  t.is((await alice.get('/files/info?path=/f')).status, 404);
+  end();
+  t.is((await upload).status, 412);
+  await cut(hub, alice.cookie!, '/cut', 'Content-Length: 100000', Buffer.alloc(50_000));
+  t.true((await hub.event('upload.failed', ({ subject }) => subject === '/cut')).data.resumable);
+  t.is((await alice.get('/files/info?path=/cut')).status, 404);
+  t.is((await alice.raw('HEAD', content('/cut'))).status, 404);
+  t.is((await alice.raw('PUT', content('/cut'), { body: 'x', headers: { 'if-match': '*' } })).status, 412);
+  t.like((await alice.get('/files')).body, { total: 0 });
 });
 
 test('goes by the rights of the user', async t => {

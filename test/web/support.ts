@@ -71,7 +71,7 @@ export class ApiClient {
   ): Promise<Response> {
     const { body } = init;
     const response = await fetch(`${this.base}${path.startsWith('/') && !path.startsWith('/api/') ? `/api/v1${path}` : path}`, {
-      ...(body !== undefined && { body }),
+      ...(body !== undefined && { body, duplex: 'half' }),
       method,
       redirect: 'manual',
       headers: { 'sec-fetch-site': 'same-origin', ...(this.#cookie && { cookie: this.#cookie }), ...this.headers, ...init.headers },

@@ -209,6 +209,24 @@ test.serial(
   },
 );
 
+test.serial('of uploads that replace the same version in several processes, one does', async t => {
+  const hub = await startWorkers(t);
+  const base = `http://127.0.0.1:${hub.portOf('web')}`;
+  const browser = await logInByWeb(base, 'user', 'alice', PASSWORD);
+  const headers = { 'content-type': 'application/octet-stream', connection: 'close' };
+  const put = (body: string, etag?: string) =>
+    browser.raw('PUT', '/files/content?path=/f', { body, headers: { ...headers, ...(etag !== undefined && { 'if-match': etag }) } });
+  t.is((await put('first')).status, 201);
+  for (let round = 0; round < 15; round++) {
+    const etag = (await browser.raw('HEAD', '/files/content?path=/f')).headers.get('etag')!;
+    const statuses = (await Promise.all([1, 2, 3, 4].map(one => put(`${round} ${one}`, etag)))).map(({ status }) => status);
+    t.deepEqual([...statuses].sort(), [201, 412, 412, 412], String(round));
+    const kept = await (await browser.raw('GET', '/files/content?path=/f')).text();
+    t.is(kept, `${round} ${statuses.indexOf(201) + 1}`);
+  }
+  t.is(await hub.stop(), 0);
+});
+
 async function passwordFile(password: string): Promise<string> {
   const file = join(await temporaryFolder('password'), 'password');
   await writeFile(file, password);

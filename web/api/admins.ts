@@ -118,12 +118,13 @@ export const adminRoutes: readonly Route[] = [
     summary: 'Delete an admin',
     access: 'owner',
     keys: false,
+    versioned: true,
     params: adminName,
     failures: [404, 409],
-    handle: async ({ params, caller, services }) => {
+    handle: async ({ params, caller, ifMatch, services }) => {
       const admin = await OPERATIONS['admins.show'].run(services.operations, { username: params.name });
       if (admin.id === caller.account.id) throw new HubError('conflict', 'Nobody deletes himself: another owner can');
-      await OPERATIONS['admins.remove'].run(services.operations, { username: params.name });
+      await OPERATIONS['admins.remove'].run(services.operations, { username: params.name, version: ifMatch });
     },
   }),
 ];

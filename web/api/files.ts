@@ -60,7 +60,7 @@ export const fileRoutes: readonly Route[] = [
     query: onePath,
     response: entrySchema,
     failures: [404],
-    handle: async call => entryView(await (await sessionOf(call)).files.stat(call.query.path)),
+    handle: async call => entryView(await (await sessionOf(call)).files.stat(call.query.path, { unfinished: false })),
   }),
 
   defineRoute({

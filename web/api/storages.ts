@@ -138,10 +138,11 @@ export const storageRoutes: readonly Route[] = [
     path: '/storages/{name}',
     summary: 'Take a storage off the list; its files stay',
     access: 'admin',
+    versioned: true,
     params: storageName,
     failures: [404, 409],
-    handle: async ({ params, services }) => {
-      await OPERATIONS['storages.remove'].run(services.operations, params);
+    handle: async ({ params, ifMatch, services }) => {
+      await OPERATIONS['storages.remove'].run(services.operations, { ...params, version: ifMatch });
     },
   }),
 

@@ -127,10 +127,11 @@ export const webhookRoutes: readonly Route[] = [
     path: '/webhooks/{id}',
     summary: 'Delete a webhook; what is still to be delivered is dead',
     access: 'admin',
+    versioned: true,
     params: webhookId,
     failures: [404],
-    handle: async ({ params, services }) => {
-      await OPERATIONS['webhooks.remove'].run(services.operations, params);
+    handle: async ({ params, ifMatch, services }) => {
+      await OPERATIONS['webhooks.remove'].run(services.operations, { ...params, version: ifMatch });
     },
   }),
 

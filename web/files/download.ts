@@ -15,7 +15,7 @@ interface Span {
 /** Answers with the content of a file, or the range of it that is asked for. Whatever is in it, a browser saves it and shows nothing. */
 export async function download({ request, h }: Call, files: VirtualFileSystem, path: string): Promise<ResponseObject> {
   const { headers } = request.raw.req;
-  const info = await files.stat(path);
+  const info = await files.stat(path, { unfinished: false });
   if (info.type === 'directory') throw new HubError('is-a-directory', 'Is a directory');
   if (matches(headers['if-none-match'], etagOf(info))) return withFacts(h.response().code(304), info);
   const wanted = headers['if-range'] === undefined || headers['if-range'] === etagOf(info) ? spanOf(headers.range, info.size) : undefined;

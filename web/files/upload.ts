@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type FileInfo, HubError, type Transfer, toHubError, type VirtualFileSystem } from '#core/api.js';
+import { StaleVersion } from '#core/errors.js';
 import type { Call } from '../http/route.js';
 import { etagOf } from './download.js';
 
 /**
  * Writes the body of the request to a file, which is published when the whole body has arrived and its digest, where one is given, is
- * right. A body that is cut off publishes nothing; what arrived is kept for its user as it is after a cut-off upload over SFTP.
+ * right, and what If-Match names is still there. A body that is cut off publishes nothing; what arrived is kept for its user as it is after a cut-off upload over SFTP.
  */
 export async function upload(
   { request }: Pick<Call, 'request'>,
@@ -17,7 +18,8 @@ export async function upload(
   const { req } = request.raw;
   const { headers } = req;
   if (headers['content-range'] !== undefined) throw new HubError('invalid-request', 'Content-Range is not taken: send the whole file');
-  if (headers['if-match'] !== undefined) await requireVersion(files, path, headers['if-match']);
+  const requires = headers['if-match'] === undefined ? undefined : requirement(headers['if-match']);
+  requires?.(await publishedAt(files, path));
   const digest = wantedDigest(headers);
   const exclusive = !overwrite || headers['if-none-match'] === '*';
   const transfer = await files.open(path, { write: true, create: true, truncate: true, ...(exclusive && { exclusive: true }) });
@@ -30,7 +32,8 @@ export async function upload(
     else await transfer.abort(failure);
     throw failure.code === 'internal' && isLost(error, req) ? new HubError('aborted', 'The body was cut off', { cause: error }) : failure;
   }
-  await transfer.close();
+  // Others may have published while the body arrived.
+  await transfer.close(requires);
   return files.stat(path);
 }
 
@@ -52,12 +55,18 @@ function isLost(error: unknown, { complete, destroyed }: IncomingMessage): boole
   return !complete && (destroyed || (error instanceof HubError && error.code === 'aborted'));
 }
 
-async function requireVersion(files: VirtualFileSystem, path: string, wanted: string): Promise<void> {
-  const info = await files.stat(path).catch((error: unknown) => {
+function requirement(header: string): (there: FileInfo | undefined) => void {
+  const wanted = [header, ...header.split(',')].map(one => one.trim());
+  return there => {
+    if (!there || !(wanted.includes('*') || wanted.includes(etagOf(there)))) throw new StaleVersion('The file has changed in the meantime');
+  };
+}
+
+function publishedAt(files: VirtualFileSystem, path: string): Promise<FileInfo | undefined> {
+  return files.stat(path, { unfinished: false }).catch((error: unknown) => {
     if (toHubError(error).code === 'not-found') return undefined;
     throw error;
   });
-  if (!info || (wanted !== '*' && wanted !== etagOf(info))) throw new HubError('conflict', 'The file has changed in the meantime');
 }
 
 /** RFC 9530: ':base64:' under 'sha-256'. */

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Request, ResponseToolkit } from '@hapi/hapi';
 import { type ErrorCode, HubError, type Logger, uuidv7, z } from '#core/api.js';
+import { StaleVersion } from '#core/errors.js';
 
 import { RateExceeded, withRate } from './rates.js';
 
@@ -100,9 +101,9 @@ function fromBoom(status: number, message: string, cause: unknown): HubError {
   return new HubError(CODE_OF[status] ?? 'invalid-request', message, { cause });
 }
 
-/** A change that was not made because of If-Match is 412; hapi's own statuses stay. */
+/** What was not changed because of If-Match is 412; hapi's own statuses stay. */
 function statusOf(failure: HubError, request: Request, boom: number): number {
-  if (failure.code === 'conflict' && request.headers['if-match'] !== undefined) return 412;
+  if (failure instanceof StaleVersion && request.headers['if-match'] !== undefined) return 412;
   const fromHapi = failure.cause instanceof Error && 'isBoom' in failure.cause;
   return fromHapi ? boom : STATUS[failure.code];
 }

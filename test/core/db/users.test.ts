@@ -179,7 +179,7 @@ test('tells of a change after it is committed, and not of one that is rolled bac
   });
   t.is(changed.length, 2);
   const rolledBack = database.transaction(async trx => {
-    await users.delete(user.id, trx);
+    await users.delete(user.id, undefined, trx);
     throw new Error('no');
   });
   await t.throwsAsync(rolledBack, { message: 'no' });
