@@ -24,14 +24,14 @@ const RULES: readonly [folder: string, internal: RegExp, packages: RegExp][] = [
 
 /** Inside core, a folder or file may import only from its own line and the lines before it. */
 const LAYERS: readonly RegExp[] = [
-  /^(errors|data-directory|log|printable|ids|glob|metrics|net|proxy-header|proxy-protocol|version|webhook-secret|outbound|secrets|session-info)\.ts$|^(config|tls)\/|^backup\/(place|due)\.ts$/,
+  /^(errors|data-directory|log|printable|ids|glob|metrics|net|proxy-header|proxy-protocol|version|webhook-secret|outbound|secrets|session-info|time-limit)\.ts$|^(config|tls)\/|^backup\/(place|due)\.ts$/,
   /^(db|storage|cluster)\/|^schedule\.ts$|^secrets\.ts$|^events\/(types|delivery|rule|bus)\.ts$/,
   /^guards\.ts$/,
   /^events\//,
   /^vfs\//,
   /^auth\//,
   /^(protocol\.ts|extensions\/)/,
-  /^(configuration|container|expiry-warnings|take-over|shared-host-keys|hub|api)\.ts$|^backup\//,
+  /^(configuration|container|expiry-warnings|storage-sweep|take-over|shared-host-keys|hub|api)\.ts$|^backup\//,
   /^operations\//,
   /^control\.ts$/,
   /^cli\//,

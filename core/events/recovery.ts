@@ -2,9 +2,12 @@ import type { EventRepository, PendingRecord } from '../db/events.js';
 import { toHubError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { StorageBackend } from '../storage/backend.js';
+import { withinTime } from '../time-limit.js';
 import type { OperationProof } from './bus.js';
 
 const TRY_AGAIN_MS = 30_000;
+/** A storage that takes longer for one answer is asked again later. */
+const ANSWER_MS = 5_000;
 
 /** Finds the storage of that name; throws when it is gone or cannot be reached. */
 export type StorageLookup = (name: string) => Promise<StorageBackend>;
@@ -12,36 +15,58 @@ export type StorageLookup = (name: string) => Promise<StorageBackend>;
 /**
  * Decides about each event of `records` whether its operation took place, by looking at the entry that its proof names:
  * it is settled when the entry is no longer what it was, and dropped otherwise, with the temporary of an upload that was
- * never published. Resolves to those that could not be decided, because their storage cannot be reached. Unless told,
- * `records` are all that are pending, which is right only before clients are accepted: later some belong to operations
- * under way.
+ * never published. Resolves to those that could not be decided, because their storage cannot be reached or does not answer within
+ * `limitMs`: each storage keeps nobody waiting but itself. Unless told, `records` are all that are pending, which is right only
+ * before clients are accepted: later some belong to operations under way.
  */
 export async function recoverPending(
   events: EventRepository,
   lookup: StorageLookup,
   log: Logger,
   records?: readonly PendingRecord[],
+  limitMs = ANSWER_MS,
+): Promise<readonly PendingRecord[]> {
+  const left = records ?? (await events.pending());
+  const storages = [...new Set(left.map(({ proof }) => proof.storage))];
+  const undecided = storages.map(async storage => {
+    const own = left.filter(({ proof }) => proof.storage === storage);
+    return recoverStorage(own, record => decide(record, events, lookup, log, limitMs), log);
+  });
+  return (await Promise.all(undecided)).flat();
+}
+
+/** In the order of `records`; when the storage does not answer, the rest waits, too. */
+async function recoverStorage(
+  records: readonly PendingRecord[],
+  decideOne: (record: PendingRecord) => Promise<void>,
+  log: Logger,
 ): Promise<readonly PendingRecord[]> {
   const undecided: PendingRecord[] = [];
-  for (const record of records ?? (await events.pending())) {
-    const { event, proof } = record;
+  for (const [i, record] of records.entries()) {
     try {
-      const storage = await lookup(proof.storage);
-      if ((await hasHappened(storage, proof)) || (await finishRename(storage, record))) {
-        await events.settle([event.id]);
-        log.info({ event: event.id, type: event.type, path: proof.path }, 'an event was cut off after its operation: it is delivered now');
-      } else {
-        // In this order: a temporary that is gone means that the upload was published.
-        await events.drop([event.id]);
-        if (isUnpublished(record)) await storage.removeFile?.(proof.path);
-        log.info({ event: event.id, type: event.type, path: proof.path }, 'an event was cut off before its operation: it is dropped');
-      }
+      await decideOne(record);
     } catch (error) {
-      undecided.push(record);
+      const { event, proof } = record;
       log.warn({ err: error, event: event.id, storage: proof.storage }, 'cannot see yet whether an operation took place; its event waits');
+      if (toHubError(error).code === 'unavailable') return [...undecided, ...records.slice(i)];
+      undecided.push(record);
     }
   }
   return undecided;
+}
+
+async function decide(record: PendingRecord, events: EventRepository, lookup: StorageLookup, log: Logger, limitMs: number): Promise<void> {
+  const { event, proof } = record;
+  const storage = await withinTime(lookup(proof.storage), limitMs);
+  if ((await withinTime(hasHappened(storage, proof), limitMs)) || (await withinTime(finishRename(storage, record), limitMs))) {
+    await events.settle([event.id]);
+    log.info({ event: event.id, type: event.type, path: proof.path }, 'an event was cut off after its operation: it is delivered now');
+  } else {
+    // In this order: a temporary that is gone means that the upload was published.
+    await events.drop([event.id]);
+    if (isUnpublished(record)) await withinTime(Promise.resolve(storage.removeFile?.(proof.path)), limitMs);
+    log.info({ event: event.id, type: event.type, path: proof.path }, 'an event was cut off before its operation: it is dropped');
+  }
 }
 
 /** Decides about what processes left pending that are dead, and goes on while a storage cannot be reached. */
