@@ -22,6 +22,8 @@ const MAX_TRIES = 8;
 const TRYING_MS = 8_000;
 const WAITED_MS = 3_000;
 const FIRST_PAUSE_MS = 10;
+/** Processes that live say so every 3 s, by clocks that may differ. */
+const SEEN_MS = 120_000;
 const READS = /^\s*(select|with)\b/i;
 
 /** The records on a server of MySQL, MariaDB or PostgreSQL. */
@@ -53,7 +55,7 @@ export class ServerDatabase extends Database {
     const driver =
       settings.dialect === 'mysql' ? (await import('./server-mysql.js')).MYSQL : (await import('./server-postgres.js')).POSTGRES;
     const writers = knexOverServer(driver, settings, { size: settings.pool, queryMs: LIMITS.queryMs, log });
-    const readers = knexOverServer(driver, settings, { size: Math.max(2, Math.ceil(settings.pool / 3)), queryMs: LIMITS.listMs, log });
+    const readers = knexOverServer(driver, settings, { size: readersOf(settings), queryMs: LIMITS.listMs, log });
     const database = new ServerDatabase(driver, settings, writers, readers, describeServer(settings), log);
     try {
       const version = await database.#version();
@@ -111,9 +113,9 @@ export class ServerDatabase extends Database {
     return this.#apart(knex => knex.transaction(read, { isolationLevel: 'repeatable read', ...readOnly }));
   }
 
-  inspect(): Promise<readonly DatabaseFinding[]> {
+  async inspect(): Promise<readonly DatabaseFinding[]> {
     const ask = async (sql: string) => (await this.atomically([{ sql, bindings: [] }]))[0]?.rows[0] ?? {};
-    return this.driver.inspect(ask, this.settings);
+    return [...(await this.driver.inspect(ask, this.settings)), await this.#inspectConnections(ask)];
   }
 
   close(): Promise<void> {
@@ -124,6 +126,19 @@ export class ServerDatabase extends Database {
 
   protected get copyBefore(): string {
     return 'the copy of the database made before the update';
+  }
+
+  /** What the processes that are known may open, if their pools are as large as this one's, beside what the server takes. */
+  async #inspectConnections(ask: (sql: string) => Promise<Readonly<Record<string, unknown>>>): Promise<DatabaseFinding> {
+    const most = Number((await ask(this.driver.mostConnections)).most);
+    const [row] = await this.knex('processes')
+      .where('seen_at', '>', Date.now() - SEEN_MS)
+      .count({ seen: '*' });
+    const processes = Math.max(1, Number(row?.seen));
+    const each = this.settings.pool + readersOf(this.settings);
+    const detail = `${processes} ${processes === 1 ? 'process' : 'processes'} may open ${processes * each} connections (\`database.pool\` and ${each - this.settings.pool} for lists each), and the server takes ${most}`;
+    if (processes * each <= most) return { result: 'ok', detail };
+    return { result: 'warn', detail: `${detail}: raise its max_connections, or lower \`database.pool\`` };
   }
 
   /** Over a connection of its own, on which a statement may take long. */
@@ -199,6 +214,11 @@ export class ServerDatabase extends Database {
 const BEGIN: Statement = { sql: 'BEGIN', bindings: [] };
 const COMMIT: Statement = { sql: 'COMMIT', bindings: [] };
 const ROLLBACK: Statement = { sql: 'ROLLBACK', bindings: [] };
+
+/** How many connections read long lists. */
+function readersOf({ pool }: ServerSettings): number {
+  return Math.max(2, Math.ceil(pool / 3));
+}
 
 function openingError(place: string, thrown: unknown): HubError {
   const cause = thrown instanceof HubError ? thrown.cause : thrown;

@@ -45,5 +45,7 @@ export interface ServerDriver {
   isDoneAlready?(connection: ServerConnection, error: unknown): boolean;
   /** Why a server of that version cannot be used; undefined for one that can. */
   refuses(version: string): string | undefined;
+  /** Asks as `most` how many connections the server takes of an account without privileges. */
+  readonly mostConnections: string;
   inspect(run: (sql: string) => Promise<Readonly<Record<string, unknown>>>, settings: ServerSettings): Promise<readonly DatabaseFinding[]>;
 }

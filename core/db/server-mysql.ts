@@ -109,6 +109,9 @@ export const MYSQL: ServerDriver = {
     return good ? undefined : `is of version ${version}; MySQL 8 or MariaDB 10.6 is needed`;
   },
 
+  mostConnections:
+    'SELECT CASE WHEN @@max_user_connections > 0 THEN LEAST(@@max_user_connections, @@max_connections) ELSE @@max_connections END AS most',
+
   async inspect(ask, { isDurable }) {
     const server = await ask(
       `SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@max_connections AS connections, @@character_set_client AS charset,

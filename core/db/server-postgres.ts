@@ -96,6 +96,9 @@ export const POSTGRES: ServerDriver = {
     return Number.parseInt(version, 10) >= 13 ? undefined : `is of version ${version}; PostgreSQL 13 is needed`;
   },
 
+  mostConnections:
+    "SELECT CAST(current_setting('max_connections') AS int) - CAST(current_setting('superuser_reserved_connections') AS int) AS most",
+
   async inspect(ask, { isDurable }) {
     const row = await ask(
       `SELECT current_setting('server_version') AS version, current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync,

@@ -90,6 +90,15 @@ onEachDatabase('doctor tells of the database, and no command or file gives its p
     stdout,
   );
   if (kind === SQLITE) return;
+  t.regex(
+    found.find(({ detail }) => detail.includes('connections (`database.pool`'))?.detail ?? stdout,
+    /^1 process may open 14 connections \(`database\.pool` and 4 for lists each\), and the server takes \d+$/,
+  );
+  const wide = await entrepot(['doctor', '--json'], { cwd, env: { ...env, ENTREPOT_DATABASE__POOL: '400' } });
+  t.regex(
+    wide.stdout,
+    /"result": ?"warn",\s*"detail": ?"1 process may open 534 connections .*raise its max_connections, or lower `database\.pool`/,
+  );
   const secret = { ENTREPOT_DATABASE__URL: url.replace('hub@', 'hub:wrong-canary@') };
   for (const words of [['config', 'print'], ['config', 'print', '--json'], ['user', 'list', '--debug'], ['doctor'], ['migrate']]) {
     const shown = await entrepot(words, { cwd, env: secret });
