@@ -161,6 +161,24 @@ function Deeds({ admin, made }: { readonly admin: Admin; readonly made: (secret:
       >
         {t('admins.reset')}
       </Button>
+      {admin.secondFactor && (
+        <Button
+          size="xs"
+          variant="default"
+          onClick={() =>
+            confirm(
+              {
+                title: t('users.secondFactor.reset.title', { name: admin.username }),
+                text: t('users.secondFactor.reset.text'),
+                action: t('users.secondFactor.reset'),
+              },
+              () => then(request('DELETE', `${path}/second-factor`)),
+            )
+          }
+        >
+          {t('users.secondFactor.reset')}
+        </Button>
+      )}
       <Button
         size="xs"
         variant="default"

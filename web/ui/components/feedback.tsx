@@ -21,6 +21,8 @@ export interface Feedback {
   /** Asks; does `work` when the answer is yes, and tells of its failure. */
   readonly confirm: (question: Question, work: () => Promise<unknown>) => void;
   readonly done: (message: string) => void;
+  /** Tells of something that was done, but does not work yet. */
+  readonly warn: (title: string, message: string) => void;
   readonly failed: (title: string, error: unknown) => void;
   /** Does `work`, and tells how it went. Gives whether it went well. */
   readonly attempt: (title: string, work: () => Promise<unknown>, done?: string) => Promise<boolean>;
@@ -31,6 +33,9 @@ export function useFeedback(): Feedback {
   const { t } = useSpeech();
   const done = (message: string) => {
     notifications.show({ message, color: 'green' });
+  };
+  const warn = (title: string, message: string) => {
+    notifications.show({ title, message, color: 'yellow', autoClose: 12_000 });
   };
   const failed = (title: string, error: unknown) => {
     const problem = asProblem(error);
@@ -49,6 +54,7 @@ export function useFeedback(): Feedback {
   };
   return {
     done,
+    warn,
     failed,
     attempt,
     confirm: (question, work) => {

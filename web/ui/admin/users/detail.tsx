@@ -74,6 +74,10 @@ function UserMenu({ answer: { data: user, etag } }: { readonly answer: Answer<Us
     await request('PATCH', path, { body: { status }, etag });
     await queries.invalidateQueries({ queryKey: ['/users'] });
   };
+  const resetSecondFactor = async () => {
+    await request('DELETE', `${path}/second-factor`);
+    await queries.invalidateQueries({ queryKey: ['/users'] });
+  };
   const remove = async () => {
     await request('DELETE', path, { etag });
     go('/users');
@@ -104,6 +108,22 @@ function UserMenu({ answer: { data: user, etag } }: { readonly answer: Answer<Us
         ) : (
           <Menu.Item onClick={() => void attempt(t('common.enable'), () => set('active'), t('common.saved'))}>
             {t('common.enable')}
+          </Menu.Item>
+        )}
+        {user.secondFactor && (
+          <Menu.Item
+            onClick={() =>
+              confirm(
+                {
+                  title: t('users.secondFactor.reset.title', { name: user.username }),
+                  text: t('users.secondFactor.reset.text'),
+                  action: t('users.secondFactor.reset'),
+                },
+                resetSecondFactor,
+              )
+            }
+          >
+            {t('users.secondFactor.reset')}
           </Menu.Item>
         )}
         <Menu.Divider />

@@ -6,6 +6,7 @@ import { useLiveEvents } from '../../lib/live.js';
 import type { User } from '../../lib/model.js';
 import { request, segment } from '../../lib/request.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
+import { useMay } from '../may.js';
 import classes from './first-connection.module.css';
 
 interface Seen {
@@ -19,6 +20,7 @@ interface Seen {
 /** Waits for the user's first login, turns green when it comes, and says why one failed, with what mends it. */
 export function FirstConnection({ user }: { readonly user: User }) {
   const { t } = useSpeech();
+  const may = useMay();
   const queries = useQueryClient();
   const { attempt } = useFeedback();
   const [seen, setSeen] = useState<Seen>();
@@ -54,23 +56,25 @@ export function FirstConnection({ user }: { readonly user: User }) {
           <>
             <Status tone="bad">{t('connect.first.failed')}</Status>
             <p>{t('connect.first.reason', { reason: seen.reason, protocol: seen.protocol.toUpperCase(), address: seen.address })}</p>
-            <div className={classes.mend}>
-              {mendingOf(user, seen).map(({ label, change }) => (
-                <Button key={t(...label)} size="xs" onClick={() => void attempt(t(...label), () => set(change), t('common.saved'))}>
-                  {t(...label)}
-                </Button>
-              ))}
-              {mendingOf(user, seen).length === 0 && (
-                <>
-                  <Button size="xs" variant="default" component={Link} href={`/users/${segment(user.username)}`}>
-                    {t('connect.first.password')}
+            {may('admin') && (
+              <div className={classes.mend}>
+                {mendingOf(user, seen).map(({ label, change }) => (
+                  <Button key={t(...label)} size="xs" onClick={() => void attempt(t(...label), () => set(change), t('common.saved'))}>
+                    {t(...label)}
                   </Button>
-                  <Button size="xs" variant="default" component={Link} href={`/users/${segment(user.username)}/keys`}>
-                    {t('users.key.add')}
-                  </Button>
-                </>
-              )}
-            </div>
+                ))}
+                {mendingOf(user, seen).length === 0 && (
+                  <>
+                    <Button size="xs" variant="default" component={Link} href={`/users/${segment(user.username)}`}>
+                      {t('connect.first.password')}
+                    </Button>
+                    <Button size="xs" variant="default" component={Link} href={`/users/${segment(user.username)}/keys`}>
+                      {t('users.key.add')}
+                    </Button>
+                  </>
+                )}
+              </div>
+            )}
           </>
         ) : connected ? (
           <>

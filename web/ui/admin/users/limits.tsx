@@ -25,16 +25,14 @@ export function limitsOf(user: User): Limits {
   };
 }
 
-/** What of the form the API is told; `sparse` leaves out what is not limited. */
-export function limitsBody(values: Limits, sparse = false): object {
-  const body = {
+/** What of the form the API is told. */
+export function limitsBody(values: Limits): object {
+  return {
     expiresAt: values.expiresAt === '' ? null : new Date(values.expiresAt).getTime(),
     protocols: values.protocols,
     addresses: values.addresses,
     maxSessions: values.maxSessions === '' ? null : values.maxSessions,
   };
-  if (!sparse) return body;
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0)));
 }
 
 /** How an input of type datetime-local writes a moment. */

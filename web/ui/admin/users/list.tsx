@@ -49,7 +49,7 @@ export function UsersPage() {
         }
         {...(may('admin') && {
           selection: { keys: chosen, choose: setChosen },
-          toolbar: <Together chosen={chosen} clear={() => setChosen(new Set())} />,
+          toolbar: <Together chosen={chosen} choose={setChosen} />,
         })}
       />
     </Page>
@@ -96,22 +96,34 @@ export function UserStatus({ user }: { readonly user: User }) {
   return <Status tone="ok">{t('common.enabled')}</Status>;
 }
 
-function Together({ chosen, clear }: { readonly chosen: ReadonlySet<string>; readonly clear: () => void }) {
+function Together({ chosen, choose }: { readonly chosen: ReadonlySet<string>; readonly choose: (left: ReadonlySet<string>) => void }) {
   const { t } = useSpeech();
   const queries = useQueryClient();
-  const { confirm, done } = useFeedback();
+  const { attempt, confirm, done } = useFeedback();
   if (chosen.size === 0) return null;
   const each = async (method: string, body?: object) => {
-    for (const name of chosen) await request(method, `/users/${segment(name)}`, { body });
-    clear();
-    done(t('users.together.done', { count: chosen.size }));
-    await queries.invalidateQueries({ queryKey: ['/users'] });
+    const left = new Set(chosen);
+    try {
+      for (const name of chosen) {
+        await request(method, `/users/${segment(name)}`, { body });
+        left.delete(name);
+      }
+    } finally {
+      // Those that one refusal has left out stay chosen.
+      choose(left);
+      if (left.size < chosen.size) done(t('users.together.done', { count: chosen.size - left.size }));
+      void queries.invalidateQueries({ queryKey: ['/users'] });
+    }
   };
   const names = [...chosen].slice(0, 10).join(', ') + (chosen.size > 10 ? ', …' : '');
   return (
     <>
       <span>{t('users.together', { count: chosen.size })}</span>
-      <Button variant="default" size="xs" onClick={() => void each('PATCH', { status: 'active' })}>
+      <Button
+        variant="default"
+        size="xs"
+        onClick={() => void attempt(t('problem.doing', { action: t('common.enable') }), () => each('PATCH', { status: 'active' }))}
+      >
         {t('common.enable')}
       </Button>
       <Button

@@ -3,12 +3,34 @@ import { Facts, Form, PasswordInput, Section, Stack, TextInput, useFeedback, use
 import type { User } from '../../lib/model.js';
 import { type Answer, request, segment } from '../../lib/request.js';
 import { useSpeech } from '../../lib/texts.js';
+import { useMay } from '../may.js';
 import { HomeField } from './home-field.js';
 import { LimitsFields, limitsBody, limitsOf } from './limits.js';
 import { homeOf } from './list.js';
+import { ProfileFacts } from './profile-facts.js';
 
-/** What a user is and may be limited by. */
-export function ProfileTab({ answer: { data: user, etag } }: { readonly answer: Answer<User> }) {
+/** What a user is and may be limited by; a form for who may change it. */
+export function ProfileTab({ answer }: { readonly answer: Answer<User> }) {
+  const { t } = useSpeech();
+  const may = useMay();
+  const user = answer.data;
+  return (
+    <>
+      {may('admin') ? <ProfileForm answer={answer} /> : <ProfileFacts user={user} />}
+      <Section title={t('users.facts')}>
+        <Facts
+          facts={[
+            [t('users.created'), <When key="created" time={user.createdAt} />],
+            [t('users.lastLogin'), <When key="login" time={user.lastLoginAt} fallback={t('common.never')} />],
+            [t('users.secondFactor'), user.secondFactor ? t('common.yes') : t('common.no')],
+          ]}
+        />
+      </Section>
+    </>
+  );
+}
+
+function ProfileForm({ answer: { data: user, etag } }: { readonly answer: Answer<User> }) {
   const { t } = useSpeech();
   const queries = useQueryClient();
   const { done } = useFeedback();
@@ -30,32 +52,21 @@ export function ProfileTab({ answer: { data: user, etag } }: { readonly answer: 
     },
   });
   return (
-    <>
-      <Section>
-        <Form form={form} submit={t('common.save')}>
-          <TextInput label={t('users.description')} {...form.getInputProps('description')} />
-          <PasswordInput
-            label={t('users.password.new')}
-            description={t(user.hasPassword ? 'users.password.keep' : 'users.password.none')}
-            autoComplete="new-password"
-            visibilityToggleButtonProps={{ 'aria-label': t('field.showPassword') }}
-            {...form.getInputProps('password')}
-          />
-          <HomeField name={user.username} {...form.getInputProps('home')} />
-          <Stack gap="md">
-            <LimitsFields form={form} />
-          </Stack>
-        </Form>
-      </Section>
-      <Section title={t('users.facts')}>
-        <Facts
-          facts={[
-            [t('users.created'), <When key="created" time={user.createdAt} />],
-            [t('users.lastLogin'), <When key="login" time={user.lastLoginAt} fallback={t('common.never')} />],
-            [t('users.secondFactor'), user.secondFactor ? t('common.yes') : t('common.no')],
-          ]}
+    <Section>
+      <Form form={form} submit={t('common.save')}>
+        <TextInput label={t('users.description')} {...form.getInputProps('description')} />
+        <PasswordInput
+          label={t('users.password.new')}
+          description={t(user.hasPassword ? 'users.password.keep' : 'users.password.none')}
+          autoComplete="new-password"
+          visibilityToggleButtonProps={{ 'aria-label': t('field.showPassword') }}
+          {...form.getInputProps('password')}
         />
-      </Section>
-    </>
+        <HomeField name={user.username} {...form.getInputProps('home')} />
+        <Stack gap="md">
+          <LimitsFields form={form} />
+        </Stack>
+      </Form>
+    </Section>
   );
 }

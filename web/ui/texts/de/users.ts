@@ -80,8 +80,10 @@ export const users: Readonly<Record<keyof typeof english, Text>> = {
 
   'users.add': 'Benutzer hinzufügen',
   'users.add.lead': 'Drei Felder genügen. Alles andere hat eine Vorgabe und lässt sich später ändern.',
+  'users.added.but': '{name} ist angelegt, kann sich aber noch nicht anmelden',
   'users.addresses': 'Nur von diesen Adressen',
   'users.addresses.help': 'Adressen oder Bereiche; leer heißt von überall.',
+  'users.any': 'Beliebig',
   'users.created': 'Angelegt',
   'users.delete.one': '{name} löschen?',
   'users.delete.text': 'Das Konto und seine Schlüssel verschwinden, offene Sitzungen enden. Die Dateien bleiben, wo sie sind.',
@@ -140,6 +142,10 @@ export const users: Readonly<Record<keyof typeof english, Text>> = {
   'users.protocols.help': 'Keines gewählt heißt über alle.',
   'users.search': 'Nach Namen suchen',
   'users.secondFactor': 'Zweiter Faktor',
+  'users.secondFactor.reset': 'Zweiten Faktor zurücksetzen',
+  'users.secondFactor.reset.text':
+    'Nach einem Code wird nicht mehr gefragt, und die Wiederherstellungscodes sind weg, bis wieder ein zweiter Faktor eingerichtet wird.',
+  'users.secondFactor.reset.title': 'Zweiten Faktor von {name} zurücksetzen?',
   'users.tab.connect': 'Verbinden',
   'users.tab.keys': 'Schlüssel',
   'users.tab.profile': 'Profil und Grenzen',
