@@ -173,9 +173,13 @@ async function admit(route: Route, request: Request, h: ResponseToolkit, service
   const caller = await authenticate(request, services, { isUse: route.messages === undefined });
   const { remoteAddress } = clientOf(request, services.options);
   request.app.rate = rates.take(caller?.session?.id ?? caller?.key?.id ?? remoteAddress);
-  refuseForeign(request, services.options, { strict: caller?.session !== undefined });
-  const refuse = (why: string) =>
-    refused(services, { ...factsOf(route, request, services.options), caller }, new HubError('permission-denied', why));
+  const refuseBy = (error: unknown) => refused(services, { ...factsOf(route, request, services.options), caller }, error);
+  const refuse = (why: string) => refuseBy(new HubError('permission-denied', why));
+  try {
+    refuseForeign(request, services.options, { strict: caller?.session !== undefined });
+  } catch (error) {
+    await refuseBy(error);
+  }
   if (!mayUse(caller, route.access)) {
     if (!caller) throw new HubError('authentication-failed', 'Log in first');
     const needed = route.access === 'user' ? 'a user of the hub' : `an admin with the role ${route.access}`;

@@ -84,6 +84,17 @@ export class LoginService {
     }
   }
 
+  /**
+   * Records a connection that ended without a login after its client had offered keys that do not log `username` in, and tried
+   * nothing else: one failed login. `keys` are lines of an authorized_keys file.
+   */
+  async keysRefused(attempt: Omit<LoginAttempt, 'credentials'>, keys: readonly string[]): Promise<void> {
+    const known = { ...attempt, credentials: [], remoteAddress: canonicalAddress(attempt.remoteAddress) };
+    if (this.defence.isBanned(known.remoteAddress)) return;
+    const one = keys.length === 1;
+    await this.#refused(known, new HubError('authentication-failed', one ? 'The key is not known' : 'None of the keys is known'), keys);
+  }
+
   async #login(attempt: LoginAttempt, beforeSession?: () => Promise<void>): Promise<Session> {
     const { protocol, remoteAddress } = attempt;
     if (this.defence.isBanned(remoteAddress))
@@ -156,7 +167,7 @@ export class LoginService {
     return { user: latest, method };
   }
 
-  async #refused(attempt: LoginAttempt, failure: HubError): Promise<void> {
+  async #refused(attempt: LoginAttempt, failure: HubError, keys?: readonly string[]): Promise<void> {
     const { username: user = '', protocol, remoteAddress } = attempt;
     this.log.info(
       { user, protocol, remoteAddress, reason: failure.message, ...(failure.code === 'internal' && { err: failure.cause }) },
@@ -166,7 +177,7 @@ export class LoginService {
     // An address that is turned away must not fill the event log.
     if (failure.code === 'rate-limited') return;
     await this.bus
-      .publish('login.failed', { user: user.slice(0, 255), protocol, remoteAddress, reason: failure.message })
+      .publish('login.failed', { user: user.slice(0, 255), protocol, remoteAddress, reason: failure.message, ...(keys && { keys }) })
       .catch((error: unknown) => this.log.warn({ err: error }, 'login.failed could not be recorded'));
     if (delayMs > 0) await sleep(delayMs);
   }

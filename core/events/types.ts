@@ -29,7 +29,14 @@ interface Failure {
  */
 export interface EventTypes {
   'login.succeeded': { readonly session: SessionInfo; readonly method: string };
-  'login.failed': { readonly user: string; readonly protocol: string; readonly remoteAddress: string; readonly reason: string };
+  /** `keys`: those that the client offered and that are nobody's, as lines of an authorized_keys file. */
+  'login.failed': {
+    readonly user: string;
+    readonly protocol: string;
+    readonly remoteAddress: string;
+    readonly reason: string;
+    readonly keys?: readonly string[];
+  };
   'session.ended': { readonly session: SessionInfo; readonly reason: string };
   'upload.completed': TransferEvent & { readonly replaced: boolean };
   /** `resumable`: what was received is kept, and the user may go on with it. */
@@ -57,7 +64,7 @@ export interface EventTypes {
   /** `file`: 'data:/.backups/<name>', or a path of the hub's machine. */
   'backup.completed': { readonly file: string; readonly bytes: number; readonly rows: number; readonly durationMs: number };
   'backup.failed': { readonly file: string; readonly reason: string };
-  /** An admin changed something, or was refused to, over HTTP. `action` is the operation: 'users.set'; `fields` are those that were given. */
+  /** An admin changed something, or was refused to, over HTTP or by the command line; or logged in: 'session.create'. `action` is the operation: 'users.set'; `fields` are those that were given. */
   'admin.acted': {
     readonly admin: string;
     readonly role: string;

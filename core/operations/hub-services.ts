@@ -17,6 +17,7 @@ import { StorageRepository } from '../db/storages.js';
 import { UserRepository } from '../db/users.js';
 import { WebSessionRepository } from '../db/web-sessions.js';
 import { ActionTypes } from '../events/actions.js';
+import { EventBus } from '../events/bus.js';
 import { RuleLoader } from '../events/rule-loader.js';
 import { RuleTable } from '../events/rules.js';
 import { TrafficHistory } from '../events/traffic-history.js';
@@ -51,6 +52,7 @@ export function servicesOf(hub: Hub): OperationServices {
     actions: hub.get(ActionTypes),
     ruleLoader: hub.get(RuleLoader),
     events: hub.get(EventRepository),
+    bus: hub.get(EventBus as InjectionToken<EventBus>),
     traffic: hub.get(TrafficHistory),
     deliveries: hub.get(DeliveryRepository),
     coordinator: hub.get(Coordinator as InjectionToken<Coordinator>),

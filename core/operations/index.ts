@@ -14,6 +14,7 @@ import { extensionOperations } from './extensions.js';
 import { hostKeyOperations } from './host-keys.js';
 import { hubOperations } from './hub.js';
 import { checkInput, type Operation } from './operation.js';
+import { recorded } from './recorded.js';
 import { replayOperations } from './replay.js';
 import type { OperationServices } from './services.js';
 import { storageOperations } from './storages.js';
@@ -50,11 +51,12 @@ export type OperationName = keyof typeof OPERATIONS;
 export type OperationInput<N extends OperationName> = z.input<(typeof OPERATIONS)[N]['input']>;
 export type OperationOutput<N extends OperationName> = Awaited<ReturnType<(typeof OPERATIONS)[N]['run']>>;
 
-/** Checks `input` and does what `name` says. Throws 'invalid-request' for an unknown name or an input that its schema refuses, and what the operation throws. */
+/** Checks `input`, does what `name` says for whoever holds the data directory, and records it as an act of the command line. Throws 'invalid-request' for an unknown name or an input that its schema refuses, and what the operation throws. */
 export async function runOperation(services: OperationServices, name: string, input: unknown): Promise<unknown> {
   const operation = Object.hasOwn(OPERATIONS, name)
     ? (OPERATIONS[name as OperationName] as unknown as Operation<ZodType, unknown>)
     : undefined;
   if (!operation) throw new HubError('invalid-request', `There is no operation '${name}'${didYouMean(name, Object.keys(OPERATIONS))}`);
-  return operation.run(services, checkInput(operation.input, input));
+  const checked = checkInput(operation.input, input);
+  return recorded(services, name, checked, () => operation.run(services, checked));
 }

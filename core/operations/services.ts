@@ -14,6 +14,7 @@ import type { StorageRepository } from '../db/storages.js';
 import type { UserRepository } from '../db/users.js';
 import type { AccountKind, WebSessionRepository } from '../db/web-sessions.js';
 import type { ActionTypes } from '../events/actions.js';
+import type { EventBus } from '../events/bus.js';
 import type { Rule } from '../events/rule.js';
 import type { RuleTable } from '../events/rules.js';
 import type { TrafficHistory } from '../events/traffic-history.js';
@@ -61,6 +62,7 @@ export interface OperationServices {
   /** Resolves when the changes to rules so far are in effect. */
   readonly ruleLoader: { current(): Promise<void> };
   readonly events: EventRepository;
+  readonly bus: Pick<EventBus, 'publish'>;
   /** What was moved within the last day. */
   readonly traffic: TrafficHistory;
   readonly deliveries: DeliveryRepository;

@@ -22,6 +22,8 @@ const METHODS_OF: Readonly<Record<NextProof, readonly AuthenticationType[]>> = {
 };
 /** Requests for authentication of one connection, questions about keys and 'none' included. */
 const MAX_REQUESTS = 40;
+/** Keys that are nobody's of one connection, as far as they are recorded. */
+const MAX_RECORDED_KEYS = 3;
 /** Proofs of one login: those of the longest method, and a one-time code. */
 const MAX_PROOFS = 3;
 
@@ -51,6 +53,10 @@ export class Authentication {
   #failures = 0;
   #requests = 0;
   #username: string | undefined;
+  /** Lines of an authorized_keys file. */
+  readonly #unknownKeys: string[] = [];
+  /** Whether LoginService has decided about this connection, and recorded what. */
+  #isRecorded = false;
   #deciding = false;
 
   constructor(
@@ -85,9 +91,22 @@ export class Authentication {
       this.#unusable(error),
     );
     if (request.signature) return this.#decide(request, credential);
-    if (!(await this.#alone(() => context.login.acceptsKey(request.username, credential))))
+    if (!(await this.#alone(() => context.login.acceptsKey(request.username, credential)))) {
+      const { algo, data } = request.key;
+      if (credential.kind === 'public-key' && this.#unknownKeys.length < MAX_RECORDED_KEYS)
+        this.#unknownKeys.push(`${algo} ${data.toString('base64')}`);
       this.#unusable(new HubError('authentication-failed', 'The key is not known'));
+    }
     request.accept();
+  }
+
+  /** The connection is over. Whoever only offered keys that are nobody's wanted in all the same: the operator reads which keys. Never rejects. */
+  async ended(): Promise<void> {
+    const { context, remoteAddress } = this;
+    if (this.#isRecorded || this.#unknownKeys.length === 0) return;
+    await context.login
+      .keysRefused({ username: this.#username ?? '', protocol: 'sftp', remoteAddress, tls: true }, this.#unknownKeys)
+      .catch((error: unknown) => context.log.warn({ err: error }, 'a refused login could not be recorded'));
   }
 
   /** A key that is refused before LoginService is asked is no guess; the operator reads why. */
@@ -122,6 +141,7 @@ export class Authentication {
   /** Logs in with this credential beside those before it; gives what is still wanted, or undefined when the login is decided. */
   async #advance(request: AuthContext, credential: Credential): Promise<readonly NextProof[] | undefined> {
     const credentials = [...this.#proven, credential];
+    this.#isRecorded = true;
     try {
       const session = await this.#alone(() =>
         this.context.login.login({

@@ -99,6 +99,7 @@ export class Connection {
       drop: reason => this.drop(reason),
     });
     ssh.on('authentication', request => void authentication.handle(request));
+    this.socket.once('close', () => void authentication.ended());
   }
 
   /** Opens nothing more, and drops the client as soon as nothing is open or under way. */

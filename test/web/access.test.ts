@@ -3,7 +3,7 @@ import test from 'ava';
 import { API_KEY_SCOPES } from '#core/db/api-key.js';
 import { API_ROUTES } from '#web/api/index.js';
 import { BODIES, PARAMS, QUERIES, SAMPLE_HUB } from './samples.js';
-import { ADMIN_PASSWORD, ApiClient, startWeb, type WebHub } from './support.js';
+import { ADMIN_PASSWORD, ApiClient, setupToken, startWeb, type WebHub } from './support.js';
 
 const ROLES = ['viewer', 'operator', 'admin', 'owner'] as const;
 
@@ -131,7 +131,7 @@ test('records what admins change, and what they were refused, without what they 
   const ada = await hub.loggedIn('admin', 'ada');
   await ada.patch('/users/alice', { password: 'a secret word' });
   await ada.patch('/users/alice', { addresses: ['nowhere'] });
-  t.like((await hub.event('admin.acted')).data, {
+  t.like((await hub.event('admin.acted', ({ data }) => data.action === 'users.set')).data, {
     admin: 'ada',
     role: 'owner',
     action: 'users.set',
@@ -140,6 +140,36 @@ test('records what admins change, and what they were refused, without what they 
   });
   const refused = await hub.event('admin.acted', event => event.data.refused !== undefined);
   t.regex(refused.data.refused!, /neither an address/);
+  t.false(JSON.stringify(hub.events).includes('a secret word'));
+});
+
+test('records logins of admins, the set-up and who failed at it, the command line, and what other sites made a browser send', async t => {
+  const hub = await startWeb(t, { admins: {} });
+  const form = { username: 'ada', password: ADMIN_PASSWORD };
+  const browser = hub.browser();
+  t.is((await browser.post('/setup', { ...form, token: 'guessed' })).status, 403);
+  t.regex((await hub.event('login.failed')).data.reason, /^Set-up: .*not the one that the hub printed/);
+  t.is((await browser.post('/setup', { ...form, token: await setupToken(hub) })).status, 201);
+  const act = (action: string, refused = false) =>
+    hub.event('admin.acted', ({ data }) => data.action === action && (data.refused !== undefined) === refused);
+  t.like((await act('setup.finish')).data, { admin: 'ada', role: 'owner', remoteAddress: '127.0.0.1' });
+  const ada = await hub.loggedIn('admin', 'ada');
+  t.like((await act('session.create')).data, { admin: 'ada', role: 'owner', remoteAddress: '127.0.0.1' });
+  t.is((await ada.send('DELETE', '/admins/ada', undefined, { 'sec-fetch-site': 'cross-site' })).status, 403);
+  t.like((await act('admins.remove', true)).data, { admin: 'ada', target: 'ada' });
+  await hub.call('users.add', { username: 'bob', password: 'a secret word' });
+  t.deepEqual((await act('users.add')).data, {
+    admin: '(command line)',
+    role: 'owner',
+    remoteAddress: 'local',
+    action: 'users.add',
+    target: 'bob',
+    fields: ['username', 'password'],
+  });
+  await t.throwsAsync(hub.call('users.remove', { username: 'carl' }));
+  t.like((await act('users.remove', true)).data, { admin: '(command line)', target: 'carl' });
+  await hub.call('users.list', {});
+  t.false(hub.events.some(({ data }) => (data as { action?: string }).action === 'users.list'));
   t.false(JSON.stringify(hub.events).includes('a secret word'));
 });
 

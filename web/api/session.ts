@@ -1,10 +1,12 @@
 import { type LoginAttempt, z } from '#core/api.js';
 import { ADMIN_ROLES } from '#core/db/admin.js';
+import { toHubError } from '#core/errors.js';
 import { MIN_ADMIN_PASSWORD } from '#core/operations/admins.js';
 import type { Caller } from '../auth/caller.js';
 import { withCookie } from '../auth/cookies.js';
 import { endPrevious, endSession, startSession } from '../auth/log-in.js';
 import { openFor } from '../auth/open-sessions.js';
+import { recordAct, recordLogin } from '../http/audit.js';
 import { type Call, defineRoute, type Route } from '../http/route.js';
 import type { WebServices } from '../services.js';
 import { name, rights } from './schemas.js';
@@ -46,6 +48,7 @@ export const sessionRoutes: readonly Route[] = [
       const { remoteAddress } = client;
       if (body.scope === 'admin') {
         const account = await services.adminLogin.login({ ...body, remoteAddress });
+        await recordLogin(services, account, client);
         return begin(call, { kind: 'admin', account, session: undefined, key: undefined });
       }
       const attempt: LoginAttempt = {
@@ -137,7 +140,14 @@ export const sessionRoutes: readonly Route[] = [
     failures: [403, 409],
     handle: async call => {
       const { token, username, password } = call.body;
-      const account = await call.services.setup.finish(token, username, password);
+      const { services, client } = call;
+      const { remoteAddress } = client;
+      const account = await services.setup.finish(token, username, password).catch(async (error: unknown) => {
+        const failure = { user: username, protocol: 'web', remoteAddress, reason: `Set-up: ${toHubError(error).message}` };
+        await services.bus.publish('login.failed', failure).catch(() => undefined);
+        throw error;
+      });
+      await recordAct(services, { admin: username, role: 'owner', remoteAddress, action: 'setup.finish', target: username, fields: [] });
       return begin(call, { kind: 'admin', account, session: undefined, key: undefined }, undefined, 201);
     },
   }),

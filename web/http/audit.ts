@@ -1,4 +1,6 @@
+import type { Admin } from '#core/db/admin.js';
 import { toHubError } from '#core/errors.js';
+import type { EventTypes } from '#core/events/types.js';
 import type { Caller } from '../auth/caller.js';
 import type { WebServices } from '../services.js';
 import type { Client } from './client.js';
@@ -13,9 +15,26 @@ export interface AuditedCall {
   readonly body: unknown;
 }
 
+/** Records what an admin did, or was refused. It is only logged when that fails. */
+export async function recordAct({ bus, log }: WebServices, act: EventTypes['admin.acted']): Promise<void> {
+  await bus
+    .publish('admin.acted', act)
+    .catch((error: unknown) => log.warn({ err: error, action: act.action }, 'what an admin did could not be recorded'));
+}
+
+/** Records that an admin has logged in, by his password or, where it is named, by a provider of single sign-on. */
+export function recordLogin(
+  services: WebServices,
+  { username, role }: Admin,
+  { remoteAddress }: Pick<Client, 'remoteAddress'>,
+  provider = '',
+): Promise<void> {
+  return recordAct(services, { admin: username, role, remoteAddress, action: 'session.create', target: provider, fields: [] });
+}
+
 /** Runs what changes something, and records that it was done, or why it was refused. Reads, and what users do, leave no line. */
 export async function audited<T>(
-  { bus, log }: WebServices,
+  services: WebServices,
   { route, caller, client, params, body }: AuditedCall,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -36,10 +55,7 @@ export async function audited<T>(
             .map(name => name.slice(0, 100))
         : [],
   };
-  const record = (refused?: string) =>
-    bus
-      .publish('admin.acted', { ...facts, ...(refused !== undefined && { refused }) })
-      .catch((error: unknown) => log.warn({ err: error, action: route.id }, 'what an admin did could not be recorded'));
+  const record = (refused?: string) => recordAct(services, { ...facts, ...(refused !== undefined && { refused }) });
   try {
     const done = await work();
     await record();

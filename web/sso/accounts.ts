@@ -1,6 +1,7 @@
 import { HubError, type LoginService, type Session } from '#core/api.js';
 import { ADMIN_ROLES, type Admin, type AdminRole } from '#core/db/admin.js';
 import { OPERATIONS } from '#core/operations/index.js';
+import { recordAct } from '../http/audit.js';
 import type { Client } from '../http/client.js';
 import type { SsoProvider } from '../options.js';
 import type { WebServices } from '../services.js';
@@ -35,7 +36,8 @@ export async function userSession(
 }
 
 /** The admin who is linked, or found or made at the first login, with the role that his claims give now. */
-export async function adminAccount(services: WebServices, vouched: Vouched): Promise<Admin> {
+export async function adminAccount(services: WebServices, vouched: Vouched, { remoteAddress }: Client): Promise<Admin> {
+  let isNew = false;
   const { identities, operations } = services;
   const role = roleOf(vouched);
   const linked = await identities.ownerOf(vouched, 'admin');
@@ -47,10 +49,19 @@ export async function adminAccount(services: WebServices, vouched: Vouched): Pro
     const found = name === undefined || vouched.settings.match === 'never' ? undefined : await operations.admins.findByUsername(name);
     admin = found ?? (role && (await makeAdmin(services, vouched, role)));
     if (!admin) throw refused('There is no admin for this identity');
-    await identities.link(vouched, 'admin', admin.id);
+    isNew = true;
   }
-  if (role !== undefined && role !== admin.role) admin = await operations.admins.update(admin.id, { role }, admin.version);
-  return services.adminLogin.loginVouched(admin);
+  await services.adminLogin.loginVouched(admin);
+  const act = { admin: admin.username, remoteAddress, target: admin.username };
+  if (isNew) {
+    await identities.link(vouched, 'admin', admin.id);
+    await recordAct(services, { ...act, role: admin.role, action: `sso.link ${vouched.provider}`, fields: [] });
+  }
+  if (role !== undefined && role !== admin.role) {
+    admin = await operations.admins.update(admin.id, { role }, admin.version);
+    await recordAct(services, { ...act, role, action: `sso.role ${vouched.provider}`, fields: ['role'] });
+  }
+  return admin;
 }
 
 async function linkUser(services: WebServices, vouched: Vouched): Promise<void> {

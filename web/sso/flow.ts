@@ -5,6 +5,7 @@ import { createRemoteJWKSet, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { HubError, randomToken, toHubError } from '#core/api.js';
 import { endPrevious, startSession } from '../auth/log-in.js';
 import { openFor } from '../auth/open-sessions.js';
+import { recordLogin } from '../http/audit.js';
 import { clientOf } from '../http/client.js';
 import type { SsoProvider } from '../options.js';
 import type { WebServices } from '../services.js';
@@ -165,7 +166,8 @@ export class SsoFlow {
     const client = clientOf(request, services.options);
     const call = { request, client, services };
     if (begun.scope === 'admin') {
-      const admin = await adminAccount(services, vouched);
+      const admin = await adminAccount(services, vouched, client);
+      await recordLogin(services, admin, client, this.name);
       const { onto } = await startSession(call, { kind: 'admin', ownerId: admin.id });
       return onto(h.redirect(`${begun.next}${SIGNED_IN}`));
     }

@@ -63,6 +63,39 @@ test('lets a key in whose signature is right, RSA with SHA-2 included, and no un
   t.false(await logsIn(port, { privateKey: mallory.private }));
 });
 
+test('records who came with keys that are nobody’s and left, once, and with the keys; not whom another key lets in', async t => {
+  const hub = await startSftp(t, { users: { alice: { keys: [recorded(alice.public)] } } });
+  const port = hub.port('sftp');
+  t.false(await logsIn(port, { privateKey: mallory.private }));
+  const { data } = await hub.event('login.failed');
+  t.deepEqual(data, {
+    user: 'alice',
+    protocol: 'sftp',
+    remoteAddress: '127.0.0.1',
+    reason: 'The key is not known',
+    keys: [mallory.public.split(' ').slice(0, 2).join(' ')],
+  });
+  const agent = new (class extends ssh2.BaseAgent {
+    override getIdentities(done: (error: undefined, keys: Buffer[]) => void): void {
+      done(undefined, [publicPart(mallory.public), publicPart(alice.public)]);
+    }
+    override sign(_key: unknown, data: Buffer, ...rest: unknown[]): void {
+      const key = ssh2.utils.parseKey(alice.private);
+      if (key instanceof Error) throw key;
+      (rest.at(-1) as (error: undefined, signature: Buffer) => void)(undefined, key.sign(data));
+    }
+  })();
+  t.true(await logsIn(port, { agent }));
+  t.false(await logsIn(port, { privateKey: mallory.private, password: 'wrong', authHandler: ['publickey', 'password'] }));
+  await hub.event('login.failed', event => event.data.reason === 'The user has no password');
+  t.false(await logsIn(port, { username: 'nobody', privateKey: mallory.private }));
+  await hub.event('login.failed', event => event.data.user === 'nobody');
+  t.deepEqual(
+    hub.events.flatMap(event => (event.type === 'login.failed' ? [event.data.reason] : [])),
+    ['The key is not known', 'The user has no password', 'The key is not known'],
+  );
+});
+
 test('lets nobody in by a key that is only shown, or shown first and signed with another one', async t => {
   const hub = await startSftp(t, { users: { alice: { keys: [recorded(alice.public)] } } });
   // A private key that claims to be alice's: its public half is hers, its signatures are not.
