@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { link, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HubError } from './errors.js';
@@ -74,6 +74,11 @@ export class Secrets {
     } catch (cause) {
       throw new HubError('internal', 'A secret in the database cannot be opened with this key', { cause });
     }
+  }
+
+  /** What tells whether a text is the one that was seen before for `recordId`, and nothing else to who does not hold the key, however short it is. */
+  fingerprint(text: string, recordId: string): string {
+    return createHmac('sha256', this.#key).update(`fingerprint\0${recordId}\0${text}`).digest('hex');
   }
 
   /** Keeps a check value at the first use of a database. Throws 'invalid-request' when the database was sealed with another key. */

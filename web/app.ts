@@ -14,7 +14,7 @@ import { addMetrics } from './http/metrics.js';
 import { addPages } from './http/pages.js';
 import { answerProblem } from './http/problem.js';
 import { type Rate, Rates, withRate } from './http/rates.js';
-import { Answer, type Call, type Route } from './http/route.js';
+import { Answer, type Call, isResponse, type Route } from './http/route.js';
 import { validator } from './http/validate.js';
 import { feedFor } from './live/feed.js';
 import type { WebServices } from './services.js';
@@ -204,8 +204,4 @@ function versionOf(header: string | undefined): number | undefined {
   if (header === undefined || header.trim() === '*') return undefined;
   const match = /^"v(\d{1,9})"$/.exec(header.trim());
   return match ? Number(match[1]) : -1;
-}
-
-function isResponse(value: unknown): boolean {
-  return typeof value === 'symbol' || (typeof value === 'object' && value !== null && 'variety' in value && 'headers' in value);
 }

@@ -17,7 +17,7 @@ interface Row {
   readonly created_at: number;
 }
 
-/** Answers that may be asked for twice, kept for a day and sealed: they may hold what is shown once. */
+/** Answers that may be asked for twice, kept for a day and sealed: they may hold what is shown once. Of requests, which may hold passwords, a fingerprint is kept. */
 @injectable()
 export class IdempotencyRepository {
   constructor(
@@ -25,8 +25,9 @@ export class IdempotencyRepository {
     private readonly secrets: Secrets,
   ) {}
 
-  /** Claims a key for a request, by their digests. */
-  async claim(key: string, request: string): Promise<Earlier> {
+  /** Claims a key, by its digest, for a request. */
+  async claim(key: string, asked: string): Promise<Earlier> {
+    const request = this.secrets.fingerprint(asked, key);
     const now = Date.now();
     await this.database
       .knex<Row>('idempotent_answers')

@@ -37,6 +37,9 @@ const ODD: readonly unknown[] = [
   Number.MAX_SAFE_INTEGER,
 ];
 
+/** Some are used again, for the same request and for others; some are none. */
+const KEYS = [...Array.from({ length: 200 }, (_one, number) => `key-${number}`), 'x'.repeat(255), 'x'.repeat(256), 'a b', 'ü'];
+
 /** The same numbers each time. */
 function randoms(seed: number): () => number {
   let state = seed;
@@ -81,7 +84,11 @@ for (const scope of ['admin', 'user'] as const) {
         const body =
           route.rawBody !== undefined ? 'content' : route.body ? JSON.stringify(mutated(BODIES[route.id] ?? {}, random)) : undefined;
         const response = await client.raw(route.method, `${path}${query}`, {
-          ...(body !== undefined && { body, headers: { 'content-type': route.rawBody ?? 'application/json' } }),
+          ...(body !== undefined && { body }),
+          headers: {
+            ...(body !== undefined && { 'content-type': route.rawBody ?? 'application/json' }),
+            ...(random() < 0.5 && { 'idempotency-key': pick(KEYS, random) }),
+          },
         });
         const text = await response.text();
         const what = `${route.id} ${path.slice(0, 80)} ${query.slice(0, 80)} ${body?.slice(0, 200)} -> ${response.status} ${text.slice(0, 200)}`;

@@ -39,6 +39,11 @@ export class Answer<T> {
   ) {}
 }
 
+/** Whether a handler gave an answer of hapi's own, in place of a value. */
+export function isResponse(value: unknown): boolean {
+  return typeof value === 'symbol' || (typeof value === 'object' && value !== null && 'variety' in value && 'headers' in value);
+}
+
 interface Declaration {
   /** As the operation that the command line does: 'users.list'. */
   readonly id: string;
