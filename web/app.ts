@@ -94,7 +94,8 @@ export class WebApp {
     this.server.route({
       method: 'GET',
       path: `${basePath}${API}/openapi.json`,
-      handler: async (_request, h) => {
+      handler: async (request, h) => {
+        request.app.rate = this.#rates.take(clientOf(request, this.services.options).remoteAddress);
         document ??= (await import('./openapi/document.js')).describeRoutes(API_ROUTES, basePath);
         return h.response(document).header('cache-control', 'no-cache');
       },

@@ -75,7 +75,13 @@ export const webOptions = z.strictObject({
     .describe(
       "Single sign-on by name: `kind` ('oidc' with `issuer`, or a provider such as 'github'), `clientId`, `clientSecret`; `match` says by what accounts are found at the first login ('username', 'email' that is verified, 'never'), `createUsers` whether users are made then, `admins` (`claim`, `roles`) which role a value of a claim gives. More in web/README.md",
     ),
-  requestsPerMinute: z.int().min(1).default(1_200).describe('Requests to the API that one browser, key or address may make in a minute'),
+  requestsPerMinute: z
+    .int()
+    .min(1)
+    .default(1_200)
+    .describe(
+      'Requests to the API that one browser, key or address may make in a minute, in each process that serves: with several `workers` or nodes up to so many times as much in all',
+    ),
 });
 
 /** Checked options. Durations are in ms. */

@@ -9,9 +9,10 @@ import { renderTypes } from '#web/openapi/types.js';
 import { startWeb } from './support.js';
 
 test('publishes an OpenAPI document that a validator accepts', async t => {
-  const hub = await startWeb(t);
-  const { status, body } = await hub.browser().get('/openapi.json');
+  const hub = await startWeb(t, { web: { requestsPerMinute: 2 } });
+  const { status, headers, body } = await hub.browser().get('/openapi.json');
   t.is(status, 200);
+  t.is(headers.get('ratelimit-remaining'), '1');
   const { valid, errors } = await new Validator().validate(body as unknown as Parameters<Validator['validate']>[0]);
   t.true(valid, JSON.stringify(errors));
   t.is(String(body.openapi), '3.1.0');
