@@ -226,6 +226,7 @@ function eventSettings(c: DependencyContainer, config: Config, log: Logger): Eve
   return new EventSettings({
     node: config.node,
     process: all.id,
+    hasOthers: all.hasOthers,
     isDoubtful: () => all.isDoubtful,
     record,
     retryMs: retry,

@@ -38,6 +38,8 @@ export interface Settlement {
   readonly ids: readonly string[];
   /** Whether any of them may have deliveries. */
   readonly wanted: boolean;
+  /** Whether it is found out which of them are there no longer. */
+  readonly checked?: boolean;
 }
 
 /** An event that waits for its operation, as recovery finds it. */
@@ -76,9 +78,9 @@ export class EventRepository {
 
   /**
    * Records an event and one delivery a target, in one transaction; resolves when both survive a crash, or when `trx` has them.
-   * Without `trx`, the pending events `settled` become ready in the same transaction, as by settle().
+   * Without `trx`, the pending events `settled` become ready in the same transaction, and it resolves to what settle() does.
    */
-  async record(record: EventRecord, trx?: Knex.Transaction, settled?: Settlement): Promise<void> {
+  async record(record: EventRecord, trx?: Knex.Transaction, settled?: Settlement): Promise<readonly string[]> {
     const now = this.database.now();
     const due = record.proof === undefined ? now : null;
     const row = eventRow(record);
@@ -86,11 +88,14 @@ export class EventRepository {
     if (trx) {
       await trx('events').insert(row);
       for (const { sql, bindings } of deliveries) await trx.raw(sql, bindings as readonly Knex.RawBinding[]);
-      return;
+      return [];
     }
     const statements: Statement[] = settled ? settling(settled, this.database.now()) : [];
     statements.push({ sql: INSERT_EVENT, bindings: Object.values(row) }, ...deliveries);
-    await this.database.change(statements).catch((error: unknown) => this.#unlessRecorded(row.id, error));
+    return this.#change(statements, settled).catch(async (error: unknown) => {
+      await this.#unlessRecorded(row.id, error);
+      return settled?.checked ? this.#missing(settled.ids) : [];
+    });
   }
 
   /** The connection may have broken before the answer: whether the event is there then says how it went. */
@@ -104,9 +109,29 @@ export class EventRepository {
     if (!found) throw error;
   }
 
-  /** Makes pending events ready, and their deliveries, if any may be `wanted`, due. Those that are no longer pending stay as they are. */
-  async settle(ids: readonly string[], wanted = true): Promise<void> {
-    if (ids.length > 0) await this.database.change(settling({ ids, wanted }, this.database.now()));
+  /**
+   * Makes pending events ready, and their deliveries, if any may be `wanted`, due. Those that are no longer pending stay as they are.
+   * When `checked`, resolves to those that are there no longer: another process took this one for dead, and dropped them.
+   */
+  async settle(ids: readonly string[], wanted = true, checked = false): Promise<readonly string[]> {
+    const settled = { ids, wanted, checked };
+    return ids.length === 0 ? [] : this.#change(settling(settled, this.database.now()), settled);
+  }
+
+  /** Runs `statements`, of which those that settle() needs come first. */
+  async #change(statements: readonly Statement[], settled: Settlement | undefined): Promise<readonly string[]> {
+    if (!settled?.checked) {
+      await this.database.change(statements);
+      return [];
+    }
+    const results = await this.database.atomically(statements);
+    const changes = results[settled.wanted ? 1 : 0]?.changes ?? 0;
+    return changes < settled.ids.length ? this.#missing(settled.ids) : [];
+  }
+
+  async #missing(ids: readonly string[]): Promise<readonly string[]> {
+    const found: readonly string[] = await this.database.knex('events').whereIn('id', ids).pluck('id');
+    return ids.filter(id => !found.includes(id));
   }
 
   /** Deletes pending events and their deliveries. Those that are no longer pending stay. */

@@ -15,7 +15,7 @@ import { type EventType, type EventTypes, type HubEvent, matchesType } from './t
 /** An event whose operation took place and of which the database does not know that yet. */
 interface Settled {
   readonly event: HubEvent;
-  readonly wanted: boolean;
+  readonly targets: readonly string[];
 }
 
 const SETTLE_WAIT_MS = 5;
@@ -65,7 +65,7 @@ export class OutboxEventBus extends EventBus {
       throw new HubError('unavailable', 'The database did not answer for long; try again');
     }
     return {
-      settle: () => this.#settle({ event, wanted: targets.length > 0 }),
+      settle: () => this.#settle({ event, targets }),
       drop: () => this.events.drop([event.id]).catch(doubt),
     };
   }
@@ -136,27 +136,31 @@ export class OutboxEventBus extends EventBus {
 
   /** Settles one batch; none of those that wait on a timer begins while another is under way. */
   #write(): Promise<void> {
-    return this.#settleBy(({ ids, wanted }) => this.events.settle(ids, wanted));
+    return this.#settleBy(({ ids, wanted, checked }) => this.events.settle(ids, wanted, checked));
   }
 
   /**
    * What was settled so far becomes ready together with the new record. Not only for speed: the operation that comes now may
    * change what the proof of an earlier one looks at.
    */
-  #recordWithSettled(record: EventRecord): Promise<void> {
-    if (this.#settled.length === 0) return this.events.record(record);
+  async #recordWithSettled(record: EventRecord): Promise<void> {
+    if (this.#settled.length === 0) return void (await this.events.record(record));
     return this.#settleBy(settlement => this.events.record(record, undefined, settlement));
   }
 
   /** What fails stays, and is written again later. */
-  async #settleBy(write: (settlement: Settlement) => Promise<void>): Promise<void> {
+  async #settleBy(write: (settlement: Settlement) => Promise<readonly string[]>): Promise<void> {
     const batch = this.#settled.splice(0, SETTLE_BATCH);
-    const isWanted = batch.some(({ wanted }) => wanted);
-    const written = write({ ids: batch.map(({ event }) => event.id), wanted: isWanted });
-    const noted = written.catch(() => undefined);
+    const isWanted = batch.some(({ targets }) => targets.length > 0);
+    const written = write({ ids: batch.map(({ event }) => event.id), wanted: isWanted, checked: this.settings.hasOthers });
+    const noted = written.then(
+      () => undefined,
+      () => undefined,
+    );
     this.#writing.add(noted);
+    let missing: readonly string[];
     try {
-      await written;
+      missing = await written;
     } catch (error) {
       this.#settled.unshift(...batch);
       this.settings.log.warn({ err: error, events: this.#settled.length }, 'events could not be made deliverable; trying again');
@@ -165,9 +169,31 @@ export class OutboxEventBus extends EventBus {
     } finally {
       this.#writing.delete(noted);
     }
-    for (const { event } of batch) this.#emit(event);
+    for (const { event } of batch) if (!missing.includes(event.id)) this.#emit(event);
     if (isWanted) this.#wake();
+    if (missing.length > 0) this.#recordAnew(batch.filter(({ event }) => missing.includes(event.id)));
     if (this.#settled.length > 0 && !this.#settleTimer) this.#writeSoon(SETTLE_WAIT_MS);
+  }
+
+  /** Their operations took place, although another process, which took this one for dead, decided otherwise. */
+  #recordAnew(dropped: readonly Settled[]): void {
+    const { log } = this.settings;
+    const recording = Promise.all(
+      dropped.map(async settled => {
+        const { event, targets } = settled;
+        try {
+          await this.events.record(this.#record(event, targets));
+          log.warn({ event: event.id, type: event.type }, 'an event that another process had dropped took place: it is recorded anew');
+          this.#announce(event, targets.length > 0);
+        } catch (error) {
+          log.warn({ err: error, event: event.id }, 'an event that another process had dropped could not be recorded; trying again');
+          this.#settled.push(settled);
+          this.#writeSoon(SETTLE_AGAIN_MS);
+        }
+      }),
+    ).then(() => undefined);
+    this.#writing.add(recording);
+    void recording.finally(() => this.#writing.delete(recording));
   }
 
   #announce(event: HubEvent, wanted: boolean): void {

@@ -11,6 +11,8 @@ export class EventSettings {
   readonly process: string;
   /** Whether others may take this process for dead, and what it has under way for theirs. */
   readonly isDoubtful: () => boolean;
+  /** Whether there can be others who take over what this process has under way. */
+  readonly hasOthers: boolean;
   /** Types, or patterns such as 'upload.*', that are kept in the log also when no target wants them. */
   readonly record: readonly string[];
   /** Waits after each failed try. */
@@ -33,6 +35,7 @@ export class EventSettings {
     this.process = settings.process ?? randomToken(6);
     this.metrics = settings.metrics ?? new Metrics();
     this.isDoubtful = settings.isDoubtful ?? (() => false);
+    this.hasOthers = settings.hasOthers ?? false;
     this.record = settings.record ?? ['*'];
     this.retryMs = settings.retryMs ?? DEFAULT_DELAYS_MS;
     this.keepMs = settings.keepMs ?? 30 * 86_400_000;

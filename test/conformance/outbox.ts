@@ -33,7 +33,7 @@ export interface QueueParts {
 
 /** Limits that tests change. */
 export type OutboxOptions = Partial<
-  Pick<EventSettings, 'concurrency' | 'leaseMs' | 'retryMs' | 'record' | 'node' | 'process' | 'unknownTargetMs'>
+  Pick<EventSettings, 'concurrency' | 'leaseMs' | 'retryMs' | 'record' | 'node' | 'process' | 'hasOthers' | 'unknownTargetMs'>
 >;
 
 const log = createLogger('silent');

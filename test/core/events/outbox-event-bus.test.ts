@@ -123,7 +123,7 @@ test('settles by itself, many at once, and each one is heard once', async t => {
   const settle = outbox.events.settle.bind(outbox.events);
   outbox.events.settle = async ids => {
     batches.push(ids.length);
-    await settle(ids);
+    return settle(ids);
   };
   const pending = await Promise.all(Array.from({ length: 1_200 }, () => bus.prepare('file.deleted', deleted, proof)));
   for (const one of pending) one.settle();
@@ -188,4 +188,31 @@ test('tells the queue of many events once', async t => {
   await Promise.all(Array.from({ length: 200 }, () => bus.publish('file.deleted', deleted)));
   t.true(woken < 100);
   t.true(woken > 0);
+});
+
+test('records anew what another process dropped that took this one for dead, once the operation took place', async t => {
+  const { bus, heard, want, listed, due, outbox } = await setUp(t, { hasOthers: true });
+  want('file.deleted');
+  const [dropped, kept, again] = [
+    await bus.prepare('file.deleted', deleted, proof),
+    await bus.prepare('file.deleted', deleted, proof),
+    await bus.prepare('file.deleted', deleted, proof),
+  ];
+  const [first, , third] = await outbox.events.pending();
+  await outbox.events.drop([first!.event.id, third!.event.id]);
+  dropped.settle();
+  kept.settle();
+  await bus.flush();
+  t.deepEqual((await listed()).map(({ id }) => id).sort(), heard.map(({ id }) => id).sort());
+  t.is(heard.length, 2);
+  t.true(heard.some(({ id }) => id === first!.event.id));
+  t.deepEqual(await due(), ['rule/r/0']);
+  t.is((await outbox.deliveries.page({ eventId: first!.event.id }, undefined, 10)).total, 1);
+
+  again.settle();
+  await bus.publish('file.deleted', deleted);
+  await bus.flush();
+  t.is((await listed()).length, 4);
+  t.is((await outbox.deliveries.page({ eventId: third!.event.id }, undefined, 10)).total, 1);
+  t.is(heard.length, 4);
 });
