@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Proof, User, UserRepository } from '../db/users.js';
 import { type ErrorCode, HubError, toHubError } from '../errors.js';
@@ -91,8 +92,8 @@ export class LoginService {
   async keysRefused(attempt: Omit<LoginAttempt, 'credentials'>, keys: readonly string[]): Promise<void> {
     const known = { ...attempt, credentials: [], remoteAddress: canonicalAddress(attempt.remoteAddress) };
     if (this.defence.isBanned(known.remoteAddress)) return;
-    const one = keys.length === 1;
-    await this.#refused(known, new HubError('authentication-failed', one ? 'The key is not known' : 'None of the keys is known'), keys);
+    const reason = keys.length === 1 ? 'The key is not known' : 'None of the keys is known';
+    await this.#refused(known, new HubError('authentication-failed', `${reason}: ${keys.map(fingerprintOf).join(', ')}`), keys);
   }
 
   async #login(attempt: LoginAttempt, beforeSession?: () => Promise<void>): Promise<Session> {
@@ -190,6 +191,12 @@ export class LoginService {
     if (credentials.some(({ kind }) => kind === 'ssh-certificate' || kind === 'certificate')) return 'The certificate is not for this user';
     return hasPassword ? 'Wrong password' : 'The user has no password';
   }
+}
+
+/** Of a line of an authorized_keys file, as `ssh-keygen -l` shows it. */
+function fingerprintOf(key: string): string {
+  const digest = createHash('sha256').update(Buffer.from(key.split(' ')[1] ?? '', 'base64'));
+  return `SHA256:${digest.digest('base64').replace(/=+$/, '')}`;
 }
 
 /** Throws ProofRequired when `method` is the beginning of one of the user's, 'authentication-failed' when it is none of them. */

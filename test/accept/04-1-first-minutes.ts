@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import ssh2 from 'ssh2';
 import { liveMark } from '../support/browser.js';
 import { until } from '../support/children.js';
 import { dropHook } from '../support/events.js';
@@ -61,6 +62,21 @@ const script: AcceptScript = {
         (await log()).end();
         await page.getByText('Connected', { exact: true }).waitFor({ timeout: 5_000 });
       }
+    });
+    await report.check('a key that the hub does not know is named, and added by a button', async () => {
+      const keys = ssh2.utils.generateKeyPairSync('ed25519');
+      const log = () => RawSftp.connect({ port: hub.port, user: 'alice', privateKey: Buffer.from(keys.private) });
+      await page.reload();
+      await liveMark(page, 'Live').waitFor();
+      await log().then(
+        () => assert.fail('an unknown key was taken'),
+        () => undefined,
+      );
+      await page.getByText('The key is not known: SHA256:').waitFor({ timeout: LIVE_MS });
+      await page.getByRole('button', { name: 'Add this ssh-ed25519 key' }).click();
+      await page.getByText('Saved').first().waitFor();
+      (await log()).end();
+      await page.getByText('Connected', { exact: true }).waitFor({ timeout: 5_000 });
     });
     await report.check('an upload that runs appears live within a second, and ends', async () => {
       await page.goto(`${base}/admin/activity`);

@@ -68,11 +68,12 @@ test('records who came with keys that are nobody’s and left, once, and with th
   const port = hub.port('sftp');
   t.false(await logsIn(port, { privateKey: mallory.private }));
   const { data } = await hub.event('login.failed');
+  const fingerprint = `SHA256:${createHash('sha256').update(publicPart(mallory.public)).digest('base64').replace('=', '')}`;
   t.deepEqual(data, {
     user: 'alice',
     protocol: 'sftp',
     remoteAddress: '127.0.0.1',
-    reason: 'The key is not known',
+    reason: `The key is not known: ${fingerprint}`,
     keys: [mallory.public.split(' ').slice(0, 2).join(' ')],
   });
   const agent = new (class extends ssh2.BaseAgent {
@@ -92,7 +93,7 @@ test('records who came with keys that are nobody’s and left, once, and with th
   await hub.event('login.failed', event => event.data.user === 'nobody');
   t.deepEqual(
     hub.events.flatMap(event => (event.type === 'login.failed' ? [event.data.reason] : [])),
-    ['The key is not known', 'The user has no password', 'The key is not known'],
+    [`The key is not known: ${fingerprint}`, 'The user has no password', `The key is not known: ${fingerprint}`],
   );
 });
 

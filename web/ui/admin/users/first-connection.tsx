@@ -15,6 +15,7 @@ interface Seen {
   readonly protocol: string;
   readonly address: string;
   readonly reason: string;
+  readonly keys: readonly string[];
 }
 
 /** Waits for the user's first login, turns green when it comes, and says why one failed, with what mends it. */
@@ -31,6 +32,7 @@ export function FirstConnection({ user }: { readonly user: User }) {
       protocol?: string;
       remoteAddress?: string;
       reason?: string;
+      keys?: readonly string[];
       session?: { user: string; protocol: string; remoteAddress: string };
     };
     if ((data.user ?? data.session?.user)?.toLowerCase() !== user.username.toLowerCase()) return;
@@ -40,11 +42,13 @@ export function FirstConnection({ user }: { readonly user: User }) {
       protocol: data.protocol ?? data.session?.protocol ?? '',
       address: data.remoteAddress ?? data.session?.remoteAddress ?? '',
       reason: data.reason ?? '',
+      keys: data.keys ?? [],
     });
     void queries.invalidateQueries({ queryKey: ['/users'] });
   });
-  const set = async (change: object) => {
-    await request('PATCH', `/users/${segment(user.username)}`, { body: change });
+  const mend = async ({ change, key }: Mending) => {
+    const path = `/users/${segment(user.username)}`;
+    await (key === undefined ? request('PATCH', path, { body: change! }) : request('POST', `${path}/keys`, { body: { key } }));
     await queries.invalidateQueries({ queryKey: ['/users'] });
   };
   const failed = seen?.type === 'login.failed';
@@ -58,9 +62,13 @@ export function FirstConnection({ user }: { readonly user: User }) {
             <p>{t('connect.first.reason', { reason: seen.reason, protocol: seen.protocol.toUpperCase(), address: seen.address })}</p>
             {may('admin') && (
               <div className={classes.mend}>
-                {mendingOf(user, seen).map(({ label, change }) => (
-                  <Button key={t(...label)} size="xs" onClick={() => void attempt(t(...label), () => set(change), t('common.saved'))}>
-                    {t(...label)}
+                {mendingOf(user, seen).map(mending => (
+                  <Button
+                    key={mending.key ?? t(...mending.label)}
+                    size="xs"
+                    onClick={() => void attempt(t(...mending.label), () => mend(mending), t('common.saved'))}
+                  >
+                    {t(...mending.label)}
                   </Button>
                 ))}
                 {mendingOf(user, seen).length === 0 && (
@@ -97,14 +105,15 @@ export function FirstConnection({ user }: { readonly user: User }) {
   );
 }
 
-/** A change of the user that lets him in, and what the button says. */
+/** What lets the user in, a change of him or a key of his, and what the button says. */
 interface Mending {
   readonly label: Parameters<Translate>;
-  readonly change: object;
+  readonly change?: object;
+  readonly key?: string;
 }
 
 /** What of the user's own settings kept him out when he came by that protocol from that address. */
-function mendingOf({ status, expiresAt, protocols, addresses }: User, { protocol, address, reason }: Seen): readonly Mending[] {
+function mendingOf({ status, expiresAt, protocols, addresses }: User, { protocol, address, reason, keys }: Seen): readonly Mending[] {
   const found: Mending[] = [];
   if (status === 'disabled') found.push({ label: ['common.enable'], change: { status: 'active' } });
   if (expiresAt !== null && expiresAt <= Date.now()) found.push({ label: ['connect.first.expiry'], change: { expiresAt: null } });
@@ -113,5 +122,6 @@ function mendingOf({ status, expiresAt, protocols, addresses }: User, { protocol
   // Ranges are compared by the hub, which says so.
   if (/this address/.test(reason) && addresses.length > 0 && !addresses.includes(address))
     found.push({ label: ['connect.first.allow', { what: address }], change: { addresses: [...addresses, address] } });
+  for (const key of keys) found.push({ label: ['connect.first.key', { what: key.split(' ')[0]! }], key });
   return found;
 }

@@ -11,6 +11,7 @@ export const users: Readonly<Record<keyof typeof english, Text>> = {
   'connect.first.done': 'Verbunden',
   'connect.first.expiry': 'Ablauf aufheben',
   'connect.first.failed': 'Eine Anmeldung ist fehlgeschlagen',
+  'connect.first.key': 'Diesen Schlüssel ({what}) hinzufügen',
   'connect.first.password': 'Neues Passwort setzen',
   'connect.first.reason': '{reason} ({protocol} von {address})',
   'connect.first.waiting': 'Warten auf die erste Verbindung …',

@@ -10,6 +10,7 @@ export const users = {
   'connect.first.done': 'Connected',
   'connect.first.expiry': 'Remove the expiry',
   'connect.first.failed': 'A login failed',
+  'connect.first.key': 'Add this {what} key',
   'connect.first.password': 'Set a new password',
   'connect.first.reason': '{reason} ({protocol} from {address})',
   'connect.first.waiting': 'Waiting for the first connection…',
