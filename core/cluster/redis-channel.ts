@@ -27,7 +27,8 @@ const ANSWER_MS = 800;
 /** What processes tell each other over Redis: messages to all, and the question who holds something. */
 export class RedisChannel {
   readonly #questions = new Map<string, Question>();
-  readonly #all: string;
+  /** The channel on which every process hears. */
+  readonly all: string;
   readonly #own: string;
 
   constructor(
@@ -37,22 +38,22 @@ export class RedisChannel {
     private readonly id: string,
     private readonly ears: ChannelEars,
   ) {
-    this.#all = `${prefix}all`;
+    this.all = `${prefix}all`;
     this.#own = `${prefix}to:${id}`;
     subscriber.on('message', (_channel, text) => this.#hear(text));
     // The client subscribes again by itself only to what it once was subscribed to.
-    subscriber.on('ready', () => void subscriber.subscribe(this.#all, this.#own).catch(() => undefined));
+    subscriber.on('ready', () => void subscriber.subscribe(this.all, this.#own).catch(() => undefined));
   }
 
   /** Resolves when it hears, or when the first try to connect has failed. */
   async open(): Promise<void> {
     await this.subscriber.connect().catch(() => undefined);
-    if (this.subscriber.status === 'ready') await this.subscriber.subscribe(this.#all, this.#own).catch(() => undefined);
+    if (this.subscriber.status === 'ready') await this.subscriber.subscribe(this.all, this.#own).catch(() => undefined);
   }
 
   /** Sends to the other processes; what cannot be sent is lost. */
   send(topic: string, message: unknown): void {
-    void this.#publish(this.#all, { from: this.id, topic, message }).catch(() => undefined);
+    void this.#publish(this.all, { from: this.id, topic, message }).catch(() => undefined);
   }
 
   /** What the other processes hold in `group`, as far as they have told it within 0.8 s. */
@@ -66,7 +67,7 @@ export class RedisChannel {
     this.#questions.set(ask, question);
     const timer = setTimeout(done, ANSWER_MS);
     // Who cannot be asked is left out. This process hears its own question, and answers like the others.
-    this.#publish(this.#all, { from: this.id, ask, group }).then(asked => {
+    this.#publish(this.all, { from: this.id, ask, group }).then(asked => {
       question.asked = asked;
       if (question.answers >= asked) done();
     }, done);

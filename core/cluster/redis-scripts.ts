@@ -51,19 +51,32 @@ const SCRIPTS = {
     redis.call('srem', p .. 'group:' .. group, me)
     redis.call('srem', p .. 'mine:' .. me, group)
     return 1`,
-  /** lifeMs, keepMs, what is told of the process, a new epoch, { group: [lease] } as JSON: the epoch that holds. */
+  /**
+   * lifeMs, keepMs, what is told of the process, a new epoch, { group: [lease] } as JSON, the channel of all: the epoch that holds, for
+   * how many ms, how many processes have told Redis what they hold in it, and how many there are, this one included. Where Redis has just
+   * started, nobody knows who is still to come back: one more.
+   */
   hubRegister: `${HELP}
     local keep = ARGV[4]
     redis.call('set', p .. 'process:' .. me, ARGV[5], 'px', ARGV[3])
     redis.call('sadd', p .. 'processes', me)
     redis.call('pexpire', p .. 'processes', keep)
-    redis.call('set', p .. 'epoch', ARGV[6], 'nx')
+    local time = redis.call('time')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    redis.call('set', p .. 'epoch', ARGV[6] .. ':' .. string.format('%d', now), 'nx')
     redis.call('pexpire', p .. 'epoch', keep)
     forget()
     for group, leases in pairs(cjson.decode(ARGV[7])) do
       for _, lease in ipairs(leases) do hold(group, lease, keep) end
     end
-    return redis.call('get', p .. 'epoch')`,
+    local told = 0
+    for _, other in ipairs(redis.call('smembers', p .. 'processes')) do
+      told = told + redis.call('exists', p .. 'process:' .. other)
+    end
+    local there = tonumber(redis.call('pubsub', 'numsub', ARGV[8])[2])
+    if tonumber(redis.call('info', 'server'):match('uptime_in_seconds:(%d+)')) < 5 then there = math.max(there, told) + 1 end
+    local epoch = redis.call('get', p .. 'epoch')
+    return {epoch, now - (tonumber(epoch:match(':(%d+)$')) or 0), told, there}`,
   /** epoch, lifeMs, keepMs: how many processes Redis knows of; 0 when it does not know this one. */
   hubBeat: `
     local p, me = ARGV[1], ARGV[2]

@@ -10,6 +10,9 @@ import { RedisChannel } from './redis-channel.js';
 import { describeRedis, type RedisSettings, redisClient } from './redis-connection.js';
 import { type Scripts, scriptsOf } from './redis-scripts.js';
 
+/** See hubRegister. */
+type RegisterAnswer = readonly [epoch: string, ageMs: number, told: number, there: number];
+
 const BEAT_MS = 1_000;
 /** A process of which nothing is heard for this long has lost its leases. */
 const LIFE_MS = 8_000;
@@ -200,22 +203,29 @@ export class RedisCoordinator extends Coordinator {
     if (this.#closed || this.redis.status !== 'ready') return;
     // A slot that is being given must be among those that are told.
     await Promise.allSettled(this.#asking);
-    let epoch: string;
+    let told: RegisterAnswer;
     let version: number;
     do {
       version = this.#held.version;
       const held = this.#held.toJson();
-      const told = this.#scripts.hubRegister(LIFE_MS, KEEP_MS, JSON.stringify(this.#note ?? null), randomToken(9), held);
-      epoch = String(await told);
+      const note = JSON.stringify(this.#note ?? null);
+      told = (await this.#scripts.hubRegister(LIFE_MS, KEEP_MS, note, randomToken(9), held, this.#channel.all)) as RegisterAnswer;
       // What was granted or released meanwhile must be told as well before Redis is asked again.
     } while (!this.#up && version !== this.#held.version);
-    if (this.#epoch !== '' && epoch !== this.#epoch && this.#others > 0) this.#settledAt = performance.now() + SETTLING_MS;
-    this.#epoch = epoch;
+    this.#settle(told);
     if (this.#up) return;
     this.#up = true;
     if (this.#toldLost) this.log.info({ redis: describeRedis(this.settings.url) }, 'Redis is back: limits are exact again');
     this.#toldLost = false;
     this.#readAnew();
+  }
+
+  /** Where Redis has forgotten what others hold, no slot is given until they have told it again; that they are there, a new process sees by who listens. */
+  #settle([epoch, ageMs, told, there]: RegisterAnswer): void {
+    if (this.#epoch === '' ? there > told : epoch !== this.#epoch && this.#others > 0)
+      this.#settledAt = performance.now() + SETTLING_MS - (this.#epoch === '' ? ageMs : 0);
+    this.#epoch = epoch;
+    this.#others = Math.max(this.#others, there - 1);
   }
 
   #lose(error: unknown): void {

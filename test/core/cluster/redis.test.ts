@@ -67,6 +67,25 @@ for (const [what, breakIt] of [
   });
 }
 
+test('a process that starts just after Redis was flushed gives no slot before the others have told what they hold', async t => {
+  const own = await ownRedis(t);
+  const connect = cluster(t, own.port);
+  const [one, other] = [await connect(), await connect()];
+  t.truthy(await one.coordinator.acquire('g', 2, snapshot('a')));
+  t.truthy(await other.coordinator.acquire('g', 2, snapshot('b')));
+  await sleep(5_000);
+  await send(own.port, 'FLUSHALL');
+  const third = await connect();
+  t.is(await third.coordinator.acquire('g', 2, snapshot('c')), undefined);
+  t.truthy(await third.coordinator.acquire('g', 3, snapshot('c')));
+
+  // Where everybody has told it, nobody waits.
+  const fourth = await connect();
+  const began = performance.now();
+  t.truthy(await fourth.coordinator.acquire('other', 1, snapshot('d')));
+  t.true(performance.now() - began < 1_500);
+});
+
 test('while Redis is away, sessions are let in by what the process itself holds, and work of one process waits; it is told once', async t => {
   const own = await ownRedis(t);
   const said: string[] = [];
@@ -95,6 +114,8 @@ test('a Redis that falls silent delays nobody by more than a moment, and a new c
   const own = await ownRedis(t);
   const connect = cluster(t, own.port);
   const [one, other] = [await connect(), await connect()];
+  // A Redis that has just started gives the first slot when all had the time to come back.
+  await one.coordinator.acquire('first', 1, snapshot('first'));
   one.relay.fallSilent();
   const began = performance.now();
   t.truthy(await one.coordinator.acquire('g', 2, snapshot('a')));
