@@ -36,10 +36,12 @@ export const liveRoutes: readonly Route[] = [
     query: z.strictObject({ lastEventId: z.string().max(64).optional().describe('In place of the header') }),
     rawResponse: 'text/event-stream',
     messages,
-    handle: async ({ caller, request, query, services, h }) => {
+    handle: async ({ caller, client, request, query, services, h }) => {
       const header = request.raw.req.headers['last-event-id'];
       const lastId = (typeof header === 'string' && header !== '' ? header : query.lastEventId) || undefined;
-      const check = () => authenticate(request, services, { isUse: false }).then(Boolean, () => false);
+      const check = async () =>
+        !services.defence.isDenied(client.remoteAddress) &&
+        (await authenticate(request, services, { isUse: false }).then(Boolean, () => false));
       const stream = await feedFor(services).listen(caller, lastId, check);
       // 'identity': compression would hold the messages back.
       return h

@@ -10,16 +10,14 @@ import { cookieOf } from './cookies.js';
 /**
  * Who sends a request; undefined for a stranger, and for whoever may no longer be in. A key goes before a cookie. What is no `isUse`
  * does not keep a browser logged in. Throws 'authentication-failed' for a key that is not, or no longer, good, and 'rate-limited' for
- * any credential of an address that is turned away.
+ * one from an address whose logins failed too often; whoever is logged in there stays so.
  */
 export async function authenticate(request: Request, services: WebServices, { isUse = true } = {}): Promise<Caller | undefined> {
   const client = clientOf(request, services.options);
   const { authorization } = request.raw.req.headers;
   const token = cookieOf(request, services.options);
-  if (authorization === undefined && token === undefined) return undefined;
-  if (services.defence.isBanned(client.remoteAddress))
-    throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
-  return authorization === undefined ? bySession(token!, client, services, isUse) : byKey(authorization, client, services);
+  if (authorization !== undefined) return byKey(authorization, client, services);
+  return token === undefined ? undefined : bySession(token, client, services, isUse);
 }
 
 async function bySession(token: string, client: Client, services: WebServices, isUse: boolean): Promise<Caller | undefined> {
@@ -31,6 +29,8 @@ async function bySession(token: string, client: Client, services: WebServices, i
 
 async function byKey(authorization: string, client: Client, services: WebServices): Promise<Caller | undefined> {
   const { defence } = services;
+  if (defence.isBanned(client.remoteAddress))
+    throw new HubError('rate-limited', 'Too many failed logins from this address, try again later');
   const token = /^Bearer ([\w.~+/-]{1,200}=*)$/i.exec(authorization)?.[1];
   const key = token === undefined ? undefined : await services.operations.apiKeys.findByToken(token);
   const caller = key && (await accountOf(key, client, services, { session: undefined, key }));
