@@ -4,12 +4,21 @@ import { HubError } from '#core/errors.js';
 import { MIN_ADMIN_PASSWORD } from '#core/operations/admins.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import { Answer, type Call, defineRoute, type Route } from '../http/route.js';
+import { wholeList } from '../http/whole-list.js';
 import type { WebServices } from '../services.js';
 import { adminSchema, name } from './schemas.js';
 
 const adminName = z.strictObject({ name });
 const password = z.string().min(MIN_ADMIN_PASSWORD, `expected at least ${MIN_ADMIN_PASSWORD} characters`).max(1_024);
 const made = z.string().optional().describe('The password that was made; shown this once');
+
+const LIST = wholeList(({ username, role }: Admin) => [username, role], {
+  username: ({ username }) => username,
+  role: ({ role }) => ADMIN_ROLES.indexOf(role),
+  status: ({ status }) => status,
+  createdAt: ({ createdAt }) => createdAt,
+  lastLoginAt: ({ lastLoginAt }) => lastLoginAt,
+});
 
 /** What owners do with those who administer. */
 export const adminRoutes: readonly Route[] = [
@@ -19,10 +28,11 @@ export const adminRoutes: readonly Route[] = [
     path: '/admins',
     summary: 'List admins',
     access: 'admin',
+    query: z.strictObject(LIST.query),
     response: z.object({ items: z.array(adminSchema), total: z.int() }).meta({ id: 'Admins' }),
-    handle: async ({ services }) => {
-      const admins = await services.operations.admins.list();
-      return { items: await Promise.all(admins.map(admin => adminView(services, admin))), total: admins.length };
+    handle: async ({ query, services }) => {
+      const { items, total } = LIST.page(await services.operations.admins.list(), query);
+      return { items: await Promise.all(items.map(admin => adminView(services, admin))), total };
     },
   }),
 

@@ -3,6 +3,7 @@ import { API_KEY_SCOPES, type ApiKey } from '#core/db/api-key.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import { hasRole } from '../auth/caller.js';
 import { type Call, defineRoute, type Route } from '../http/route.js';
+import { wholeList } from '../http/whole-list.js';
 import { name, time } from './schemas.js';
 
 const keySchema = z
@@ -19,6 +20,17 @@ const keySchema = z
   })
   .meta({ id: 'ApiKey' });
 
+type KeyView = z.input<typeof keySchema>;
+
+const LIST = wholeList(({ name, owner, prefix, scope }: KeyView) => [name, owner, prefix, scope], {
+  name: ({ name }) => name,
+  owner: ({ owner }) => owner,
+  scope: ({ scope }) => scope,
+  createdAt: ({ createdAt }) => createdAt,
+  expiresAt: ({ expiresAt }) => expiresAt,
+  lastUsedAt: ({ lastUsedAt }) => lastUsedAt,
+});
+
 /** Keys of programs: everybody makes and revokes his own, owners see and revoke all. */
 export const apiKeyRoutes: readonly Route[] = [
   defineRoute({
@@ -27,7 +39,7 @@ export const apiKeyRoutes: readonly Route[] = [
     path: '/api-keys',
     summary: 'List my keys; for owners, with all=true, those of everybody',
     access: 'login',
-    query: z.strictObject({ all: z.enum(['true', 'false']).default('false') }),
+    query: z.strictObject({ all: z.enum(['true', 'false']).default('false'), ...LIST.query }),
     response: z.object({ items: z.array(keySchema), total: z.int() }).meta({ id: 'ApiKeys' }),
     handle: async call => {
       const { caller, query, services } = call;
@@ -36,7 +48,8 @@ export const apiKeyRoutes: readonly Route[] = [
         query.all === 'true'
           ? await services.operations.apiKeys.list()
           : await services.operations.apiKeys.of(caller.kind, caller.account.id);
-      return { items: await Promise.all(keys.map(key => keyView(call, key))), total: keys.length };
+      const { items, total } = LIST.page(await Promise.all(keys.map(key => keyView(call, key))), query);
+      return { items: [...items], total };
     },
   }),
 
@@ -88,7 +101,7 @@ function requireOwner({ caller }: Call): void {
   if (caller.kind !== 'admin' || !hasRole(caller.account, 'owner')) throw new HubError('permission-denied', 'This is for owners');
 }
 
-async function keyView({ caller, services }: Call, key: ApiKey): Promise<z.input<typeof keySchema>> {
+async function keyView({ caller, services }: Call, key: ApiKey): Promise<KeyView> {
   const { admins, users } = services.operations;
   const account =
     key.ownerId === caller.account.id ? caller.account : await (key.kind === 'admin' ? admins.find(key.ownerId) : users.find(key.ownerId));

@@ -1,8 +1,11 @@
 import { z } from '#core/api.js';
 import type { AddressRule } from '#core/db/address-rules.js';
+import type { Ban } from '#core/db/bans.js';
 import { about, HubError } from '#core/errors.js';
 import { OPERATIONS } from '#core/operations/index.js';
+import type { SessionSnapshot } from '#core/session-info.js';
 import { type Call, defineRoute, type Route } from '../http/route.js';
+import { wholeList } from '../http/whole-list.js';
 import { time } from './schemas.js';
 
 export const sessionSchema = z
@@ -35,6 +38,28 @@ const ruleSchema = z
   .object({ id: z.string(), range: z.string(), action: z.enum(['allow', 'deny']), comment: z.string(), createdAt: time })
   .meta({ id: 'AddressRule' });
 
+const SESSIONS = wholeList(({ user, protocol, remoteAddress }: SessionSnapshot) => [user, protocol, remoteAddress], {
+  user: ({ user }) => user,
+  protocol: ({ protocol }) => protocol,
+  remoteAddress: ({ remoteAddress }) => remoteAddress,
+  startedAt: ({ startedAt }) => startedAt,
+  lastActivity: ({ lastActivity }) => lastActivity,
+});
+
+const BANS = wholeList(({ subject, kind, reason }: Ban) => [subject, kind, reason], {
+  subject: ({ subject }) => subject,
+  kind: ({ kind }) => kind,
+  times: ({ times }) => times,
+  since: ({ since }) => since,
+  until: ({ until }) => until,
+});
+
+const RULES = wholeList(({ range, action, comment }: AddressRule) => [range, action, comment], {
+  range: ({ range }) => range,
+  action: ({ action }) => action,
+  createdAt: ({ createdAt }) => createdAt,
+});
+
 /** Who is in, and who is kept out. */
 export const securityRoutes: readonly Route[] = [
   defineRoute({
@@ -43,11 +68,13 @@ export const securityRoutes: readonly Route[] = [
     path: '/sessions',
     summary: 'List sessions of users, with their transfers',
     access: 'viewer',
-    query: z.strictObject({ user: z.string().max(256).optional() }),
+    query: z.strictObject({ user: z.string().max(256).optional(), ...SESSIONS.query }),
     response: z.object({ items: z.array(sessionSchema), total: z.int() }).meta({ id: 'HubSessions' }),
     handle: async ({ query, services }) => {
-      const items = await OPERATIONS['sessions.list'].run(services.operations, query);
-      return { items: items.map(session => ({ ...session, transfers: [...session.transfers] })), total: items.length };
+      const { user } = query;
+      const all = await OPERATIONS['sessions.list'].run(services.operations, user === undefined ? {} : { user });
+      const { items, total } = SESSIONS.page(all, query);
+      return { items: items.map(session => ({ ...session, transfers: [...session.transfers] })), total };
     },
   }),
 
@@ -70,10 +97,11 @@ export const securityRoutes: readonly Route[] = [
     path: '/bans',
     summary: 'List addresses and users that are turned away because logins failed',
     access: 'viewer',
+    query: z.strictObject(BANS.query),
     response: z.object({ items: z.array(banSchema), total: z.int() }).meta({ id: 'Bans' }),
-    handle: async ({ services }) => {
-      const items = await OPERATIONS['bans.list'].run(services.operations, {});
-      return { items: [...items], total: items.length };
+    handle: async ({ query, services }) => {
+      const { items, total } = BANS.page(await OPERATIONS['bans.list'].run(services.operations, {}), query);
+      return { items: [...items], total };
     },
   }),
 
@@ -96,10 +124,11 @@ export const securityRoutes: readonly Route[] = [
     path: '/address-rules',
     summary: 'List rules for addresses',
     access: 'viewer',
+    query: z.strictObject(RULES.query),
     response: z.object({ items: z.array(ruleSchema), total: z.int() }).meta({ id: 'AddressRules' }),
-    handle: async ({ services }) => {
-      const items = await OPERATIONS['address-rules.list'].run(services.operations, {});
-      return { items: [...items], total: items.length };
+    handle: async ({ query, services }) => {
+      const { items, total } = RULES.page(await OPERATIONS['address-rules.list'].run(services.operations, {}), query);
+      return { items: [...items], total };
     },
   }),
 

@@ -3,6 +3,7 @@ import { OPERATIONS } from '#core/operations/index.js';
 import type { StorageView } from '#core/operations/storages.js';
 import { requireOwnerForFolders } from '../auth/owners-only.js';
 import { Answer, defineRoute, type Route } from '../http/route.js';
+import { wholeList } from '../http/whole-list.js';
 import { entrySchema, entryView } from './entries.js';
 import { name } from './schemas.js';
 
@@ -18,6 +19,8 @@ const storageSchema = z
 const testedSchema = z.object({ ok: z.boolean(), message: z.string(), durationMs: z.int() }).meta({ id: 'StorageTest' });
 const options = z.record(z.string().max(64), z.unknown()).describe('As the schema of the kind says');
 const storageName = z.strictObject({ name });
+
+const LIST = wholeList(({ name, kind }: StorageView) => [name, kind], { name: ({ name }) => name, kind: ({ kind }) => kind });
 
 const FOLDERS = 'A kind that reaches folders of the machine is for owners.';
 
@@ -46,10 +49,11 @@ export const storageRoutes: readonly Route[] = [
     path: '/storages',
     summary: 'List storages, those found by storages.discover included',
     access: 'viewer',
+    query: z.strictObject(LIST.query),
     response: z.object({ items: z.array(storageSchema), total: z.int() }).meta({ id: 'Storages' }),
-    handle: async ({ services }) => {
-      const items = await OPERATIONS['storages.list'].run(services.operations, {});
-      return { items: items.map(copy), total: items.length };
+    handle: async ({ query, services }) => {
+      const { items, total } = LIST.page(await OPERATIONS['storages.list'].run(services.operations, {}), query);
+      return { items: items.map(copy), total };
     },
   }),
 

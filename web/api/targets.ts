@@ -1,7 +1,21 @@
 import { z } from '#core/api.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import { defineRoute, type Route } from '../http/route.js';
+import { wholeList } from '../http/whole-list.js';
 import { deliveryCountsSchema } from './schemas.js';
+
+interface Listed {
+  readonly id: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly enabled: boolean;
+}
+
+const LIST = wholeList(({ id, kind, name }: Listed) => [name, kind, id], {
+  name: ({ name }) => name,
+  kind: ({ kind }) => kind,
+  enabled: ({ enabled }) => Number(enabled),
+});
 
 /** Whom events are delivered to, of every kind in one list. */
 export const targetRoutes: readonly Route[] = [
@@ -11,6 +25,7 @@ export const targetRoutes: readonly Route[] = [
     path: '/targets',
     summary: 'List whom events are delivered to: webhooks, hooks and handlers of extensions, with what became of their deliveries',
     access: 'viewer',
+    query: z.strictObject(LIST.query),
     response: z
       .object({
         items: z.array(
@@ -29,11 +44,11 @@ export const targetRoutes: readonly Route[] = [
         total: z.int(),
       })
       .meta({ id: 'Targets' }),
-    handle: async ({ services }) => {
-      const items = await OPERATIONS['targets.list'].run(services.operations, {});
+    handle: async ({ query, services }) => {
+      const { items, total } = LIST.page(await OPERATIONS['targets.list'].run(services.operations, {}), query);
       return {
         items: items.map(({ rule, events, ...rest }) => ({ ...rest, ...(rule !== undefined && { rule }), events: [...events] })),
-        total: items.length,
+        total,
       };
     },
   }),

@@ -2,6 +2,7 @@ import { z } from '#core/api.js';
 import { OPERATIONS } from '#core/operations/index.js';
 import type { WebhookView } from '#core/operations/webhooks.js';
 import { Answer, defineRoute, type Route } from '../http/route.js';
+import { wholeList } from '../http/whole-list.js';
 import type { WebServices } from '../services.js';
 import { deliveryCountsSchema, time, warning } from './schemas.js';
 
@@ -32,6 +33,13 @@ const paths = z.array(z.string().max(1_024)).max(100).describe('Patterns; empty 
 const users = z.array(z.string().max(256)).max(1_000).describe('Empty means all');
 const webhookId = z.strictObject({ id: z.string().min(1).max(64) });
 
+const LIST = wholeList(({ name, url, events, users }: WebhookView) => [name, url, ...events, ...users], {
+  name: ({ name }) => name,
+  url: ({ url }) => url,
+  createdAt: ({ createdAt }) => createdAt,
+  enabled: ({ enabled }) => Number(enabled),
+});
+
 /** What admins do with webhooks. */
 export const webhookRoutes: readonly Route[] = [
   defineRoute({
@@ -40,10 +48,12 @@ export const webhookRoutes: readonly Route[] = [
     path: '/webhooks',
     summary: 'List webhooks, with what became of their deliveries',
     access: 'viewer',
+    query: z.strictObject(LIST.query),
     response: z.object({ items: z.array(webhookSchema), total: z.int() }).meta({ id: 'Webhooks' }),
-    handle: async ({ services }) => {
+    handle: async ({ query, services }) => {
       const rows = await OPERATIONS['webhooks.list'].run(services.operations, {});
-      return { items: await Promise.all(rows.map(row => webhookView(services, row, row.deliveries))), total: rows.length };
+      const { items, total } = LIST.page(rows, query);
+      return { items: await Promise.all(items.map(row => webhookView(services, row, row.deliveries))), total };
     },
   }),
 

@@ -1271,7 +1271,7 @@ export interface Operations {
   /** List admins. */
   'admins.list': {
     params: undefined;
-    query: undefined;
+    query: { offset?: number; sort?: 'username' | 'role' | 'status' | 'createdAt' | 'lastLoginAt' | '-username' | '-role' | '-status' | '-createdAt' | '-lastLoginAt'; search?: string; limit?: number };
     body: undefined;
     response: Admins;
   };
@@ -1320,7 +1320,7 @@ export interface Operations {
   /** List my keys; for owners, with all=true, those of everybody. */
   'api-keys.list': {
     params: undefined;
-    query: { all?: 'true' | 'false' };
+    query: { all?: 'true' | 'false'; offset?: number; sort?: 'name' | 'owner' | 'scope' | 'createdAt' | 'expiresAt' | 'lastUsedAt' | '-name' | '-owner' | '-scope' | '-createdAt' | '-expiresAt' | '-lastUsedAt'; search?: string; limit?: number };
     body: undefined;
     response: ApiKeys;
   };
@@ -1348,7 +1348,7 @@ export interface Operations {
   /** List storages, those found by storages.discover included. */
   'storages.list': {
     params: undefined;
-    query: undefined;
+    query: { offset?: number; sort?: 'name' | 'kind' | '-name' | '-kind'; search?: string; limit?: number };
     body: undefined;
     response: Storages;
   };
@@ -1404,7 +1404,7 @@ export interface Operations {
   /** List webhooks, with what became of their deliveries. */
   'webhooks.list': {
     params: undefined;
-    query: undefined;
+    query: { offset?: number; sort?: 'name' | 'url' | 'createdAt' | 'enabled' | '-name' | '-url' | '-createdAt' | '-enabled'; search?: string; limit?: number };
     body: undefined;
     response: Webhooks;
   };
@@ -1460,7 +1460,7 @@ export interface Operations {
   /** List whom events are delivered to: webhooks, hooks and handlers of extensions, with what became of their deliveries. */
   'targets.list': {
     params: undefined;
-    query: undefined;
+    query: { offset?: number; sort?: 'name' | 'kind' | 'enabled' | '-name' | '-kind' | '-enabled'; search?: string; limit?: number };
     body: undefined;
     response: Targets;
   };
@@ -1544,7 +1544,7 @@ export interface Operations {
   /** List sessions of users, with their transfers. */
   'sessions.list': {
     params: undefined;
-    query: { user?: string };
+    query: { user?: string; offset?: number; sort?: 'user' | 'protocol' | 'remoteAddress' | 'startedAt' | 'lastActivity' | '-user' | '-protocol' | '-remoteAddress' | '-startedAt' | '-lastActivity'; search?: string; limit?: number };
     body: undefined;
     response: HubSessions;
   };
@@ -1558,7 +1558,7 @@ export interface Operations {
   /** List addresses and users that are turned away because logins failed. */
   'bans.list': {
     params: undefined;
-    query: undefined;
+    query: { offset?: number; sort?: 'subject' | 'kind' | 'times' | 'since' | 'until' | '-subject' | '-kind' | '-times' | '-since' | '-until'; search?: string; limit?: number };
     body: undefined;
     response: Bans;
   };
@@ -1572,7 +1572,7 @@ export interface Operations {
   /** List rules for addresses. */
   'address-rules.list': {
     params: undefined;
-    query: undefined;
+    query: { offset?: number; sort?: 'range' | 'action' | 'createdAt' | '-range' | '-action' | '-createdAt'; search?: string; limit?: number };
     body: undefined;
     response: AddressRules;
   };
@@ -1642,7 +1642,7 @@ export interface Operations {
   /** List the backups that are kept, the newest first, with when and where the hub makes them by itself. */
   'backups.list': {
     params: undefined;
-    query: undefined;
+    query: { offset?: number; sort?: 'file' | 'bytes' | 'modifiedAt' | '-file' | '-bytes' | '-modifiedAt'; search?: string; limit?: number };
     body: undefined;
     response: Backups;
   };
