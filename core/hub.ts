@@ -268,7 +268,8 @@ export class Hub {
     const schedule = this.get(Schedule);
     const { keepMs } = this.get(EventSettings);
     schedule.every(PRUNE_INTERVAL_MS, 'prune-events', async () => void (await this.get(EventRepository).prune(Date.now() - keepMs)));
-    schedule.every(EXPIRY_INTERVAL_MS, 'warn-of-certificates', () => this.get(ExpiryWarnings).run());
+    // Each node has certificates of its own.
+    schedule.every(EXPIRY_INTERVAL_MS, `warn-of-certificates/${this.config.node}`, () => this.get(ExpiryWarnings).run());
     const { resume } = this.config.uploads;
     const sweepMs = Math.min(SWEEP_INTERVAL_MS, Math.max(1_000, resume));
     if (resume > 0) schedule.every(sweepMs, 'sweep-uploads', () => this.get(ResumableUploads).sweep());

@@ -1,5 +1,5 @@
 import { injectable } from 'tsyringe';
-import { Coordinator } from './cluster/coordinator.js';
+import { Coordinator, type Lease } from './cluster/coordinator.js';
 import { HubError } from './errors.js';
 import type { Logger } from './log.js';
 
@@ -11,18 +11,24 @@ interface Task {
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
-/** Runs tasks again and again, each in one process of the whole cluster at a time. */
+/** So much of the interval nobody else runs the task: the rest is for timers that are not exact. */
+const HELD = 0.9;
+
+/** Runs tasks again and again, each once an interval in the whole cluster, in one process at a time. */
 @injectable()
 export class Schedule {
   readonly #tasks: Task[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #running = new Set<Promise<void>>();
+  /** Tasks that ran here, and what frees each for the others. */
+  readonly #held = new Map<Lease, NodeJS.Timeout>();
   readonly #stopping = new AbortController();
 
   constructor(private readonly coordinator: Coordinator) {}
 
   /**
-   * Runs `run` every `intervalMs` from start() on. A run that fails is logged, and the next one comes in its time.
+   * Runs `run` every `intervalMs` from start() on, in whichever process comes first. A run that fails is logged, and the next one comes
+   * in its time, or in that of another process. So it does when the process that ran it has ended.
    * Throws 'invalid-request' for an interval under 1 ms or over 2^31 - 1 ms, of which timers would make 1 ms.
    */
   every(intervalMs: number, name: string, run: (signal: AbortSignal) => Promise<void>): void {
@@ -39,11 +45,12 @@ export class Schedule {
     }
   }
 
-  /** Starts no more runs, aborts those under way and resolves when they have ended. */
+  /** Starts no more runs, aborts those under way and resolves when they have ended; the other processes may run them then. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#stopping.abort();
     await Promise.allSettled(this.#running);
+    await Promise.allSettled([...this.#held.keys()].map(lease => this.#free(lease)));
   }
 
   #begin(task: Task, log: Logger): void {
@@ -52,13 +59,23 @@ export class Schedule {
     void run.finally(() => this.#running.delete(run));
   }
 
-  async #runOnce({ name, run }: Task): Promise<void> {
+  async #runOnce({ name, intervalMs, run }: Task): Promise<void> {
     const lease = await this.coordinator.acquire(`task/${name}`, 1);
     if (!lease) return;
+    const began = performance.now();
     try {
       if (!this.#stopping.signal.aborted) await run(this.#stopping.signal);
-    } finally {
+    } catch (error) {
       await lease.release();
+      throw error;
     }
+    const restMs = Math.max(0, HELD * intervalMs - (performance.now() - began));
+    this.#held.set(lease, setTimeout(() => void this.#free(lease).catch(() => undefined), restMs).unref());
+  }
+
+  async #free(lease: Lease): Promise<void> {
+    clearTimeout(this.#held.get(lease));
+    this.#held.delete(lease);
+    await lease.release();
   }
 }

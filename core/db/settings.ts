@@ -45,6 +45,16 @@ export class SettingsRepository {
     }
   }
 
+  /** Replaces the value by what `change` makes of it, while no other process changes it. `change` may be called again, and changes nothing but records, by `trx`. */
+  async update(key: string, change: (value: unknown, trx: Knex.Transaction) => Promise<unknown>): Promise<void> {
+    if ((await this.get(key)) === undefined) await this.add(key, null);
+    await this.#write(key, undefined, async trx => {
+      await trx('settings').where({ key }).forUpdate().first('key');
+      const value = await change((await this.get(key, trx)) ?? undefined, trx);
+      await trx('settings').where({ key }).update(toRow(key, value));
+    });
+  }
+
   #write(key: string, trx: Knex.Transaction | undefined, work: (trx: Knex.Transaction) => Promise<void>): Promise<void> {
     return write(this.database, this.coordinator, { table: 'settings', id: key }, trx, work);
   }

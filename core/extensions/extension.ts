@@ -49,7 +49,7 @@ export interface ExtensionHost {
   guard<A extends GuardedActionName>(action: A, guard: Guard<A>): void;
   /** Keeps rules that live outside the database, such as a folder of hooks. Each call of what is returned replaces them all; ids must be unique in `source`. */
   rules(source: string): (rules: readonly Rule[]) => void;
-  /** Runs `task` every `intervalMs`, in one process of the whole cluster at a time. */
+  /** Runs `task` every `intervalMs`, once in the whole cluster: in whichever process comes first, and one at a time. */
   every(intervalMs: number, task: string, run: (signal: AbortSignal) => Promise<void>): void;
   /** Runs in every process after the database is ready and before clients are accepted; what it returns runs at stop. */
   onStart(start: () => Promise<(() => Promise<void>) | void>): void;
