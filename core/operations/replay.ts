@@ -23,31 +23,34 @@ const range = {
   /** Milliseconds since 1970, exclusive; now unless told. */
   until: z.number().optional(),
 };
-/** Webhooks by id; all that want the event unless told. */
-const webhooks = z.array(z.string()).min(1).max(100).optional();
+/** Whom to: webhooks by id, and targets by theirs; all that want the event unless told. */
+const chosen = { webhooks: z.array(z.string()).min(1).max(100).optional(), targets: z.array(z.string()).min(1).max(100).optional() };
 
 /** Sending again what was sent, or what a target has missed. The receiver sees the ids of then. */
 export const replayOperations = {
   /** Makes an event due again. */
-  'events.replay': operation(z.strictObject({ id: z.string(), webhooks }), async (services, input) => {
+  'events.replay': operation(z.strictObject({ id: z.string(), ...chosen }), async (services, input) => {
     const event = await services.events.find(input.id);
     if (!event) throw new HubError('not-found', `There is no event '${input.id}'`);
-    const targets = await targetsOf(services, input.webhooks);
+    const targets = await targetsOf(services, input);
     const deliveries = await services.deliveries.replay(event.id, targets(event));
     services.coordinator.broadcast('deliveries.waiting', {});
     return { events: 1, deliveries };
   }),
 
-  /** Makes the events of a range due again, the oldest first, 10,000 at most; with `dryRun` only counts them. `next` is where to go on. */
+  /**
+   * Makes the events of a range due again, the oldest first, 10,000 at most; with `dryRun` only counts them. Where there may be more, `last`
+   * is the id to go on `after`, and `next` its time.
+   */
   'events.replay-range': operation(
-    z.strictObject({ ...range, webhooks, dryRun: z.boolean().default(false) }),
-    async (services, { webhooks, dryRun, ...filter }) => {
-      const targets = await targetsOf(services, webhooks);
+    z.strictObject({ ...range, ...chosen, after: z.string().optional(), dryRun: z.boolean().default(false) }),
+    async (services, { webhooks, targets: ids, after: begin = '', dryRun, ...filter }) => {
+      const targets = await targetsOf(services, { webhooks, targets: ids });
       const until = filter.until ?? Date.now();
       let events = 0;
       let deliveries = 0;
       let last: HubEvent | undefined;
-      for (let after = ''; events < MAX_REPLAYED; ) {
+      for (let after = begin; events < MAX_REPLAYED; ) {
         const batch = await services.events.after(after, { ...filter, until }, BATCH);
         const wanted = batch.map(event => ({ id: event.id, targets: targets(event) })).filter(({ targets }) => targets.length > 0);
         events += wanted.length;
@@ -61,7 +64,7 @@ export const replayOperations = {
         after = last.id;
       }
       if (!dryRun && deliveries > 0) services.coordinator.broadcast('deliveries.waiting', {});
-      return { events, deliveries, ...(events >= MAX_REPLAYED && last && { next: Date.parse(last.time) }) };
+      return { events, deliveries, ...(events >= MAX_REPLAYED && last && { next: Date.parse(last.time), last: last.id }) };
     },
   ),
 
@@ -105,15 +108,24 @@ export const replayOperations = {
   }),
 };
 
-async function targetsOf(services: OperationServices, ids: readonly string[] | undefined): Promise<(event: HubEvent) => readonly string[]> {
-  if (!ids) return event => services.ruleTable.targetsFor(event).map(({ id }) => id);
-  const chosen: string[] = [];
-  for (const id of ids) {
+interface Chosen {
+  readonly webhooks?: readonly string[] | undefined;
+  readonly targets?: readonly string[] | undefined;
+}
+
+async function targetsOf(services: OperationServices, { webhooks, targets }: Chosen): Promise<(event: HubEvent) => readonly string[]> {
+  if (!webhooks && !targets) return event => services.ruleTable.targetsFor(event).map(({ id }) => id);
+  const chosen = new Set<string>();
+  for (const id of webhooks ?? []) {
     const rule = await services.rules.find(id);
     if (!rule) throw new HubError('not-found', `There is no webhook '${id}'`, { field: 'webhooks' });
-    chosen.push(...rule.actions.map((_action, position) => `rule/${rule.id}/${position}`));
+    for (const position of rule.actions.keys()) chosen.add(`rule/${rule.id}/${position}`);
   }
-  return () => chosen;
+  for (const id of targets ?? []) {
+    if (!services.ruleTable.find(id)) throw new HubError('not-found', `There is no target '${id}'`, { field: 'targets' });
+    chosen.add(id);
+  }
+  return () => [...chosen];
 }
 
 /** Somebody else may have dealt with one meanwhile. */

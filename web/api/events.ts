@@ -63,6 +63,11 @@ const paging = {
   offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
   cursor: z.string().max(64).optional().describe('`next` of the page before'),
 };
+/** Whom an event is sent to again. */
+const chosen = {
+  webhooks: z.array(z.string().max(64)).min(1).max(100).optional().describe('Ids; all targets that want the event unless told'),
+  targets: z.array(z.string().max(255)).min(1).max(100).optional().describe('Ids of GET /targets, in addition'),
+};
 const identified = z.strictObject({ id: z.string().min(1).max(64) });
 
 /** A page that `next` goes on from, too. */
@@ -122,12 +127,18 @@ export const eventRoutes: readonly Route[] = [
         path: filter.path,
         since: z.int().min(0).describe('Milliseconds since 1970, inclusive'),
         until: z.int().min(0).optional().describe('Exclusive; now unless told'),
-        webhooks: z.array(z.string().max(64)).min(1).max(100).optional().describe('Ids; all that want the events unless told'),
+        ...chosen,
+        after: z.string().max(64).optional().describe('`last` of the answer before, to go on'),
         dryRun: z.boolean().default(false).describe('Only counts'),
       })
       .meta({ id: 'EventReplay' }),
     response: z
-      .object({ events: z.int(), deliveries: z.int(), next: time.optional().describe('Where to go on when there were more') })
+      .object({
+        events: z.int(),
+        deliveries: z.int(),
+        next: time.optional().describe('The time up to which it went, when there may be more'),
+        last: z.string().optional().describe('The event up to which it went, when there may be more: go on `after` it'),
+      })
       .meta({ id: 'EventReplayed' }),
     failures: [404],
     handle: ({ body, services }) => OPERATIONS['events.replay-range'].run(services.operations, body),
@@ -137,14 +148,21 @@ export const eventRoutes: readonly Route[] = [
     id: 'events.show',
     method: 'GET',
     path: '/events/{id}',
-    summary: 'Show an event, and what became of its deliveries',
+    summary: 'Show an event, what became of its deliveries, and who wants it now',
     access: 'viewer',
     params: identified,
-    response: z.object({ event: eventSchema, deliveries: z.array(deliverySchema) }).meta({ id: 'EventDetails' }),
+    response: z
+      .object({
+        event: eventSchema,
+        deliveries: z.array(deliverySchema),
+        wanted: z.array(z.string()).describe('Targets that a replay goes to unless told'),
+      })
+      .meta({ id: 'EventDetails' }),
     failures: [404],
     handle: async ({ params, services }) => {
       const { event, deliveries } = await OPERATIONS['events.show'].run(services.operations, params);
-      return { event: { ...event, data: { ...event.data } }, deliveries: deliveries.map(deliveryView) };
+      const wanted = services.operations.ruleTable.targetsFor(event).map(({ id }) => id);
+      return { event: { ...event, data: { ...event.data } }, deliveries: deliveries.map(deliveryView), wanted };
     },
   }),
 
@@ -155,7 +173,7 @@ export const eventRoutes: readonly Route[] = [
     summary: 'Send an event again; receivers see the same id',
     access: 'operator',
     params: identified,
-    body: z.strictObject({ webhooks: z.array(z.string().max(64)).min(1).max(100).optional() }).meta({ id: 'EventReplayOne' }),
+    body: z.strictObject(chosen).meta({ id: 'EventReplayOne' }),
     response: z.object({ events: z.int(), deliveries: z.int() }).meta({ id: 'EventReplayedOne' }),
     failures: [404],
     handle: ({ params, body, services }) => OPERATIONS['events.replay'].run(services.operations, { ...params, ...body }),

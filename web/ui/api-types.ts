@@ -646,8 +646,12 @@ export interface EventReplay {
   since: number;
   /** Exclusive; now unless told */
   until?: number;
-  /** Ids; all that want the events unless told */
+  /** Ids; all targets that want the event unless told */
   webhooks?: string[];
+  /** Ids of GET /targets, in addition */
+  targets?: string[];
+  /** `last` of the answer before, to go on */
+  after?: string;
   /** Only counts */
   dryRun?: boolean;
 }
@@ -655,13 +659,17 @@ export interface EventReplay {
 export interface EventReplayed {
   events: number;
   deliveries: number;
-  /** Where to go on when there were more */
+  /** The time up to which it went, when there may be more */
   next?: number;
+  /** The event up to which it went, when there may be more: go on `after` it */
+  last?: string;
 }
 
 export interface EventDetails {
   event: Event;
   deliveries: Delivery[];
+  /** Targets that a replay goes to unless told */
+  wanted: string[];
 }
 
 export interface Delivery {
@@ -679,7 +687,10 @@ export interface Delivery {
 }
 
 export interface EventReplayOne {
+  /** Ids; all targets that want the event unless told */
   webhooks?: string[];
+  /** Ids of GET /targets, in addition */
+  targets?: string[];
 }
 
 export interface EventReplayedOne {
@@ -1492,7 +1503,7 @@ export interface Operations {
     body: EventReplay;
     response: EventReplayed;
   };
-  /** Show an event, and what became of its deliveries. */
+  /** Show an event, what became of its deliveries, and who wants it now. */
   'events.show': {
     params: { id: string };
     query: undefined;

@@ -1,5 +1,6 @@
 import { IconTruckDelivery } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
+import type { DeliveriesRetried } from '../../api-types.js';
 import { Button, type Column, DataTable, Empty, Page, rangeFilter, useFeedback, When } from '../../components/index.js';
 import { type ListState, useListState } from '../../lib/list-state.js';
 import { DELIVERY_STATES, type Delivery, type Webhook } from '../../lib/model.js';
@@ -90,9 +91,18 @@ function RedeliverFailed({ count, of }: { readonly count: number; readonly of: {
   if (count === 0) return null;
   const again = async () => {
     const body = { state: 'dead', ...of };
-    const { data } = await request<{ deliveries: number }>('POST', '/deliveries/redeliver', { body });
-    done(t('deliveries.redelivered', { count: data.deliveries }));
-    await queries.invalidateQueries({ queryKey: ['/deliveries'] });
+    let sent = 0;
+    try {
+      // No more than there were: what fails at once again would never end.
+      for (let left = count; left > 0 && sent < count; ) {
+        const { data } = await request<DeliveriesRetried>('POST', '/deliveries/redeliver', { body });
+        sent += data.deliveries;
+        left = data.deliveries === 0 ? 0 : data.left;
+      }
+    } finally {
+      if (sent > 0) done(t('deliveries.redelivered', { count: sent }));
+      void queries.invalidateQueries({ queryKey: ['/deliveries'] });
+    }
   };
   const question = {
     title: t('deliveries.redeliver.title', { count }),

@@ -1,17 +1,15 @@
-import { IconRepeat } from '@tabler/icons-react';
-import { useQueryClient } from '@tanstack/react-query';
 import { Link, useParams } from 'wouter';
 import type { EventDetails as Whole } from '../../api-types.js';
-import { Anchor, Button, CodeBlock, Copyable, Facts, Loaded, Page, Section, useFeedback, When } from '../../components/index.js';
+import { Anchor, CodeBlock, Copyable, Facts, Loaded, Page, Section, When } from '../../components/index.js';
 import type { Webhook } from '../../lib/model.js';
-import { request, segment } from '../../lib/request.js';
+import { segment } from '../../lib/request.js';
 import { useList, useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { DeliveryStatus } from '../delivery/delivery-status.js';
 import { targetName } from '../delivery/target.js';
-import { useMay } from '../may.js';
 import classes from './event.module.css';
 import { addressOf, EventSubject, EventType, protocolOf, userOf } from './events.js';
+import { ReplayEvent } from './replay-event.js';
 
 /** One event: what it says, who was told of it and how that went, and a way to tell them again. */
 export function EventPage() {
@@ -24,7 +22,7 @@ export function EventPage() {
     <Page
       title={query.data?.event.type ?? t('nav.events')}
       back={{ href: '/events', label: t('nav.events') }}
-      actions={query.data && query.data.deliveries.length > 0 && <Replay path={path} count={query.data.deliveries.length} />}
+      actions={query.data && <ReplayEvent path={path} wanted={query.data.wanted} />}
       narrow
     >
       <Loaded query={query}>
@@ -66,32 +64,5 @@ export function EventPage() {
         )}
       </Loaded>
     </Page>
-  );
-}
-
-function Replay({ path, count }: { readonly path: string; readonly count: number }) {
-  const { t } = useSpeech();
-  const may = useMay();
-  const queries = useQueryClient();
-  const { confirm, done } = useFeedback();
-  if (!may('operator')) return null;
-  const replay = async () => {
-    await request('POST', `${path}/replay`, { body: {} });
-    done(t('events.replayed'));
-    await queries.invalidateQueries({ queryKey: ['/events'] });
-  };
-  return (
-    <Button
-      variant="default"
-      leftSection={<IconRepeat size={16} aria-hidden />}
-      onClick={() =>
-        confirm(
-          { title: t('events.replay.title'), text: t('events.replay.text', { count }), action: t('events.replay'), harmless: true },
-          replay,
-        )
-      }
-    >
-      {t('events.replay')}
-    </Button>
   );
 }

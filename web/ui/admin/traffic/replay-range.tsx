@@ -22,20 +22,31 @@ export function ReplayRange({ filter }: { readonly filter: ReplayFilter }) {
   const queries = useQueryClient();
   const { confirm, done, attempt } = useFeedback();
   if (!may('operator')) return null;
-  const send = async (dryRun: boolean) => (await request<EventReplayed>('POST', '/events/replay', { body: { ...filter, dryRun } })).data;
   const ask = async () => {
-    const { events, deliveries } = await send(true);
+    // What happens from now on is delivered anyway.
+    const range = { ...filter, until: filter.until ?? Date.now() };
+    const send = async (more: object) => (await request<EventReplayed>('POST', '/events/replay', { body: { ...range, ...more } })).data;
+    const { events, deliveries, last } = await send({ dryRun: true });
+    const isAll = last === undefined;
     confirm(
       {
-        title: t('events.replayRange.title', { count: events }),
-        text: t('events.replayRange.text', { count: deliveries }),
+        title: t(isAll ? 'events.replayRange.title' : 'events.replayRange.title.more', { count: events }),
+        text: t(isAll ? 'events.replayRange.text' : 'events.replayRange.text.more', { count: deliveries }),
         action: t('events.replay'),
         harmless: true,
       },
       async () => {
-        const sent = await send(false);
-        done(t('deliveries.redelivered', { count: sent.deliveries }));
-        await queries.invalidateQueries({ queryKey: ['/deliveries'] });
+        let sent = 0;
+        try {
+          for (let after: string | undefined, more = true; more; more = after !== undefined) {
+            const answer = await send({ after });
+            sent += answer.deliveries;
+            after = answer.last;
+          }
+        } finally {
+          if (sent > 0) done(t('deliveries.redelivered', { count: sent }));
+          void queries.invalidateQueries({ queryKey: ['/deliveries'] });
+        }
       },
     );
   };
