@@ -3,8 +3,13 @@ import { link, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { InjectionToken } from 'tsyringe';
+import { Coordinator } from '#core/cluster/coordinator.js';
+import { Members } from '#core/cluster/members.js';
 import { EventRepository } from '#core/db/events.js';
+import { ProcessRepository } from '#core/db/processes.js';
 import type { PendingEvent } from '#core/events/bus.js';
+import { createLogger } from '#core/log.js';
 import type { VirtualFileSystem } from '#core/vfs/virtual-file-system.js';
 import { startHub } from '../../support/hub.js';
 import { type BusChanges, put, recorded, withBus } from './support.js';
@@ -33,7 +38,17 @@ async function firstLife(t: ExecutionContext, changes: (never: Promise<never>) =
     giveUp = reject;
   });
   never.catch(() => undefined);
-  const first = await startHub(t, { ...options, users: { alice: {} }, configure: withBus(changes(never)) });
+  const first = await startHub(t, {
+    ...options,
+    users: { alice: {} },
+    configure: container => {
+      withBus(changes(never))(container);
+      // Without the lock of the database, which a kill would have freed.
+      const coordinator = container.resolve(Coordinator as InjectionToken<Coordinator>);
+      const settings = { node: 'first', shareable: false, joined: false, log: createLogger('silent') };
+      container.registerInstance(Members, new Members(container.resolve(ProcessRepository), coordinator, settings));
+    },
+  });
   t.teardown(() => giveUp(new Error('the first life ends with the test')));
   return {
     files: await first.files('alice'),
