@@ -9,9 +9,11 @@ import { SessionRegistry } from '#core/auth/session.js';
 import { Coordinator } from '#core/cluster/coordinator.js';
 import { Members } from '#core/cluster/members.js';
 import { AdminRepository } from '#core/db/admins.js';
+import { DeliveryRepository } from '#core/db/deliveries.js';
 import { ProcessRepository } from '#core/db/processes.js';
 import { UserRepository } from '#core/db/users.js';
 import { LiveRelay } from '#core/events/live-relay.js';
+import { RuleTable } from '#core/events/rules.js';
 import { createLogger } from '#core/log.js';
 import { until } from '../../conformance/outbox.js';
 import { type DatabaseKind, onEachDatabase } from '../../support/databases.js';
@@ -204,3 +206,18 @@ function operatorsKey(): string {
   const { private: text } = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
   return text;
 }
+
+onEachDatabase('what only one node knows is delivered there, and nothing of it fails on the other', async (t, kind) => {
+  const [one] = await twoNodes(t, kind);
+  const got: string[] = [];
+  one.hub.get(RuleTable).handler('hooks/only-here', ['upload.completed'], async event => {
+    got.push(event.id);
+  });
+  const files = await one.files('alice');
+  for (let i = 0; i < 20; i++) await put(files, `/file-${i}`, 'x');
+  const states = async () => new Map((await one.hub.get(DeliveryRepository).counts()).map(({ state, count }) => [state, count]));
+  await until(async () => (await states()).get('succeeded') === 20);
+  t.is(new Set(got).size, 20);
+  t.is(got.length, 20);
+  t.deepEqual([...(await states()).keys()], ['succeeded']);
+});
