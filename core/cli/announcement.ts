@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Hub, Listener } from '../hub.js';
 import type { OperationServices } from '../operations/services.js';
 import type { CliContext, GlobalOptions } from './context.js';
@@ -40,10 +39,8 @@ export async function tell(
         `  ${context.program} user add alice${where}`,
         ...(sftp ? [`  ${clientCommand(sftp, 'alice')}`] : []),
       ];
-  const facts = [['Data', dataDirectory], ...(hub.reports.has('hooks') ? [['Hooks', join(dataDirectory, 'hooks')]] : [])] as [
-    string,
-    string,
-  ][];
+  const hooks = (await hub.reports.get('hooks-folder')?.()) as { readonly folder: string; readonly enabled: boolean } | undefined;
+  const facts: [string, string][] = [['Data', dataDirectory], ...(hooks?.enabled ? [['Hooks', hooks.folder] as [string, string]] : [])];
   const first = setup === undefined ? [] : ['Set it up in a browser, once, within 60 minutes:', `  ${setup}`, ''];
   context.output.write(`${renderSummary({ version: HUB_VERSION, listeners, facts, next: [...first, ...(next || [])] })}\n`);
 }

@@ -21,6 +21,7 @@ export default defineExtension({
     hub.reserve(folder);
     registerAction(hub, config, folder);
     hub.report('hooks', async () => (config.enabled ? (await directory.scan()).map(toRow) : []));
+    hub.report('hooks-folder', async () => ({ folder, enabled: config.enabled }));
     if (config.enabled) watchFolder(hub, directory);
   },
 });

@@ -98,7 +98,7 @@ export const hubRoutes: readonly Route[] = [
     id: 'reports.show',
     method: 'GET',
     path: '/reports/{name}',
-    summary: "What an extension reports: 'hooks' is what the hooks folder holds",
+    summary: "What an extension reports: 'hooks' is what the hooks folder holds, 'hooks-folder' where it is",
     access: 'viewer',
     params: z.strictObject({ name: z.string().min(1).max(128) }),
     response: z.object({ name: z.string(), report: z.unknown() }).meta({ id: 'Report' }),

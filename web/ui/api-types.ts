@@ -1622,7 +1622,7 @@ export interface Operations {
     body: undefined;
     response: ConfigOptions;
   };
-  /** What an extension reports: 'hooks' is what the hooks folder holds. */
+  /** What an extension reports: 'hooks' is what the hooks folder holds, 'hooks-folder' where it is. */
   'reports.show': {
     params: { name: string };
     query: undefined;

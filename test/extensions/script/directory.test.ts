@@ -201,6 +201,7 @@ test('makes the folder when it starts, and does not touch it when hooks are swit
   await (await off.start())();
   t.deepEqual(await readdir(hooks.dataDirectory), ['hooks']);
   t.deepEqual(await off.report('hooks'), []);
+  t.deepEqual(await off.report('hooks-folder'), { folder: join(hooks.dataDirectory, 'off'), enabled: false });
   const on = registerScript(hooks, { directory: 'on' });
   await (await on.start())();
   t.true((await readdir(join(hooks.dataDirectory, 'on'))).includes('README.md'));

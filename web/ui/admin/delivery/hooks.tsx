@@ -1,7 +1,7 @@
 import { IconFileCode } from '@tabler/icons-react';
 import { Link } from 'wouter';
 import type { Target, Targets } from '../../api-types.js';
-import { Anchor, CodeBlock, type Column, DataTable, Empty, Page, Section, Status, wholeList } from '../../components/index.js';
+import { Anchor, CodeBlock, type Column, DataTable, Empty, Note, Page, Section, Status, wholeList } from '../../components/index.js';
 import { useThing } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { TargetStatus } from './target-status.js';
@@ -16,6 +16,11 @@ interface Hook {
 
 /** Nothing tells of files that are dropped into a folder. */
 const LOOK_MS = 5_000;
+
+interface HooksFolder {
+  readonly folder: string;
+  readonly enabled: boolean;
+}
 
 const SAMPLES = [
   {
@@ -33,8 +38,8 @@ export function HooksPage() {
   const { t } = useSpeech();
   const query = useThing<{ readonly report: readonly Hook[] }>('/reports/hooks', {}, { refetchInterval: LOOK_MS });
   const targets = useThing<Targets>('/targets');
-  const status = useThing<{ readonly dataDirectory: string }>('/status');
-  const folder = `${status.data?.dataDirectory ?? '…'}/hooks`;
+  const place = useThing<{ readonly report: HooksFolder }>('/reports/hooks-folder').data?.report;
+  const folder = place?.folder ?? '…';
   const items = query.data?.report ?? [];
   const columns: readonly Column<Hook>[] = [
     { key: 'file', header: t('hooks.file'), render: hook => <code>{hook.file}</code>, width: '18rem' },
@@ -58,6 +63,7 @@ export function HooksPage() {
   ];
   return (
     <Page title={t('hooks.title')} lead={t('hooks.lead', { folder })}>
+      {place?.enabled === false && <Note tone="warn">{t('hooks.off')}</Note>}
       <DataTable
         label={t('hooks.title')}
         columns={columns}

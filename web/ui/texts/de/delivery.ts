@@ -93,6 +93,7 @@ export const delivery: Readonly<Record<keyof typeof english, Text>> = {
   'extensions.shipped': 'Mit dem Hub geliefert',
   'extensions.title': 'Erweiterungen',
 
+  'hooks.off': 'Hooks sind mit der Option extensions.script.enabled abgeschaltet: Keiner wird ausgeführt.',
   'hooks.runs': 'Läufe',
   'hooks.runs.show': 'Läufe zeigen',
 

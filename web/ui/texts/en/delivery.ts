@@ -91,6 +91,7 @@ export const delivery = {
   'extensions.shipped': 'Shipped with the hub',
   'extensions.title': 'Extensions',
 
+  'hooks.off': 'Hooks are switched off by the option extensions.script.enabled: none of them is run.',
   'hooks.runs': 'Runs',
   'hooks.runs.show': 'Show runs',
 
