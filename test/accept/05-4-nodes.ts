@@ -84,7 +84,7 @@ class Cluster {
   }
 
   node(name: string, dataDirectory?: string, more: Readonly<Record<string, string>> = {}): Promise<HubProcess> {
-    const options: HubProcessOptions = { env: { ...this.environment(name), ...more }, limitMs: 60_000 };
+    const options: HubProcessOptions = { env: { ...this.environment(name), ...more }, hostname: `machine-${name}`, limitMs: 60_000 };
     return HubProcess.start(dataDirectory === undefined ? options : { ...options, dataDirectory });
   }
 

@@ -23,6 +23,8 @@ export interface HubProcessOptions {
   /** A module that runs a hub for the data directory in TEST_DATA_DIRECTORY, in place of the built program. */
   readonly main?: string;
   readonly configFile?: string;
+  /** Runs it as on a machine of this name: other hubs cannot see that its processes have ended. Where the system lets nobody do so, as on this one. */
+  readonly hostname?: string;
   /** How long it may take until it listens. */
   readonly limitMs?: number;
 }
@@ -30,6 +32,14 @@ export interface HubProcessOptions {
 interface RunFile {
   readonly pid: number;
   readonly listeners: readonly { readonly protocol: string; readonly host: string; readonly port: number; readonly tls: boolean }[];
+}
+
+/** What runs a command with a host name of its own (Linux, as root). */
+async function asMachine(hostname: string | undefined): Promise<readonly string[]> {
+  if (hostname === undefined) return [];
+  const prefix = ['unshare', '--uts', 'sh', '-c', 'hostname "$0" && exec "$@"', hostname];
+  const { code } = await run(prefix[0]!, [...prefix.slice(1), 'true']).catch(() => ({ code: -1 }));
+  return code === 0 ? prefix : [];
 }
 
 /** The hub as a process of its own, as an operator starts it: on 127.0.0.1, on a free port, in a data directory of its own. */
@@ -50,7 +60,8 @@ export class HubProcess {
   static async start(options: HubProcessOptions = {}): Promise<HubProcess> {
     const dataDirectory = options.dataDirectory ?? (await temporaryFolder('data'));
     const began = performance.now();
-    const child = start(process.execPath, hubArguments(options, dataDirectory), {
+    const [command, ...args] = [...(await asMachine(options.hostname)), process.execPath, ...hubArguments(options, dataDirectory)];
+    const child = start(command!, args, {
       env: hubEnvironment({ ...options.env, ...(options.main ? { TEST_DATA_DIRECTORY: dataDirectory } : {}) }),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
