@@ -28,6 +28,8 @@ declare module '@hapi/hapi' {
 }
 
 const API = 'api/v1';
+/** Sent with what a page asks for while nobody uses it. */
+const IDLE_HEADER = 'x-entrepot-idle';
 const MAX_JSON_BYTES = 1_048_576;
 
 /** Everything that answers requests: routes, pages, and what holds for all of them. */
@@ -171,7 +173,8 @@ function refuseDenied(request: Request, { defence, options }: WebServices): void
 
 /** Finds out who asks, and turns away who may not. */
 async function admit(route: Route, request: Request, h: ResponseToolkit, services: WebServices, rates: Rates) {
-  const caller = await authenticate(request, services, { isUse: route.messages === undefined });
+  const isUse = route.messages === undefined && request.headers[IDLE_HEADER] === undefined;
+  const caller = await authenticate(request, services, { isUse });
   const { remoteAddress } = clientOf(request, services.options);
   request.app.rate = rates.take(caller?.session?.id ?? caller?.key?.id ?? remoteAddress);
   const refuseBy = (error: unknown) => refused(services, { ...factsOf(route, request, services.options), caller }, error);

@@ -154,6 +154,7 @@ test.serial('a page that is open and nothing more keeps nobody logged in, and he
   t.teardown(() => {
     Date.now = now;
   });
+  t.is((await idle.get('/users', { 'x-entrepot-idle': '1' })).status, 200);
   // Opening the stream is no use either: a browser opens it again by itself.
   const streams = [await listening(t, idle), await listening(t, denied, OUTSIDE)];
   await denied.get('/session');

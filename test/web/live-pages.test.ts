@@ -123,3 +123,23 @@ test('what somebody else does appears in the lists that are open, and the first 
   }
   t.deepEqual(offences, []);
 });
+
+test('what a page asks for that nobody has used for a while is told apart, and a touch ends that', async t => {
+  const browser = await chromiumOr(t);
+  if (!browser) return;
+  const hub = await startWeb(t);
+  const ada = await hub.loggedIn('admin', 'ada');
+  const { page } = await watchedPage(await loggedInContext(browser, hub.base, 'admin', ada.cookie!), hub.base);
+  await page.goto(`${hub.base}/admin/users`);
+  await liveMark(page, 'Live').waitFor();
+  const askedAfter = async (username: string) => {
+    const asked = page.waitForRequest(request => request.url().includes('/api/v1/users?'));
+    await ada.post('/users', { username, password: 'a password' });
+    return (await asked).headers()['x-entrepot-idle'];
+  };
+  t.is(await askedAfter('one'), undefined);
+  await page.evaluate('const now = Date.now; Date.now = () => now() + 120_000');
+  t.is(await askedAfter('two'), '1');
+  await page.keyboard.press('Tab');
+  t.is(await askedAfter('three'), undefined);
+});

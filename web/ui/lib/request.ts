@@ -1,3 +1,4 @@
+import { isIdle } from './activity.js';
 import { at } from './base.js';
 import { Problem, problemOf } from './problem.js';
 
@@ -43,6 +44,8 @@ export async function request<T>(method: string, path: string, options: RequestO
     credentials: 'same-origin',
     headers: {
       accept: 'application/json',
+      // Otherwise a page that is left open, and follows what happens, would never be logged out.
+      ...(isIdle() && { 'x-entrepot-idle': '1' }),
       ...(options.body !== undefined && { 'content-type': 'application/json' }),
       ...(options.etag !== undefined && { 'if-match': options.etag }),
     },
