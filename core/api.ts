@@ -10,7 +10,7 @@ export { duration, durations, parseDuration, parseSize, size } from './config/un
 export type { User } from './db/users.js';
 export { type ErrorCode, HubError, toHubError } from './errors.js';
 export type { ActionType } from './events/action.js';
-export { type Delivery, DeliveryFailure, PermanentFailure, type Receipt } from './events/delivery.js';
+export { type Delivery, DeliveryFailure, PermanentFailure, type Receipt, type TargetLimits } from './events/delivery.js';
 export { type GuardEnvelope, guardEnvelope } from './events/guard-envelope.js';
 export type { Rule, RuleAction, RuleConditions } from './events/rules.js';
 export { EVENT_TYPES, type EventType, type EventTypes, type HubEvent, matchesType } from './events/types.js';

@@ -9,6 +9,7 @@ import * as processes from './0008_processes.js';
 import * as lists from './0009_lists.js';
 import * as requests from './0010_requests.js';
 import * as processPlaces from './0011_process_places.js';
+import * as targetPaces from './0012_target_paces.js';
 
 /** Every step of the schema, in order. A step that was released is never changed: what it lacks comes in a new one. */
 export const migrations = [
@@ -23,4 +24,5 @@ export const migrations = [
   { name: '0009_lists', up: lists.up },
   { name: '0010_requests', up: requests.up },
   { name: '0011_process_places', up: processPlaces.up },
+  { name: '0012_target_paces', up: targetPaces.up },
 ] as const;

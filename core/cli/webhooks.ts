@@ -4,12 +4,14 @@ import { withHub } from './connection.js';
 import { type CliContext, UsageError } from './context.js';
 import { surroundings, withExamples } from './group.js';
 import { time } from './output.js';
-import { repeated } from './values.js';
+import { repeated, wholeNumber } from './values.js';
 
 interface AddOptions {
   readonly event: readonly string[];
   readonly path?: readonly string[];
   readonly user?: readonly string[];
+  readonly concurrency?: number;
+  readonly rate?: string;
 }
 
 /** Adds `entrepot webhook …`. */
@@ -18,15 +20,20 @@ export function addWebhookCommands(program: Command, context: CliContext): void 
 
   withExamples(group.command('add [url]').usage('<url> [options]').description('Add a webhook; its secret is printed once'), [
     ['Every finished upload', 'webhook add https://example.com/hook --event upload.completed'],
+    ['To a receiver that bears 30 requests in a minute', 'webhook add https://example.com/hook --event "upload.*" --rate 30/m'],
     ['CSV files of alice', 'webhook add https://example.com/hook --event "upload.*" --path "/in/**/*.csv" --user alice'],
   ])
     .requiredOption('--event <type...>', "what to send: 'upload.completed', 'upload.*' or '*'; several, and repeats")
     .option('--path <glob>', "only files like this, such as '/in/**/*.csv'; repeats", repeated)
     .option('--user <name>', 'only of this user; repeats', repeated)
+    .option('--concurrency <n>', 'how many requests may be under way at a time, of all nodes together', wholeNumber(1, 1_000))
+    .option('--rate <rate>', "how many may begin in a second or a minute, of all nodes together: '10/s', '30/m'")
     .action(async (first: string | undefined, options: AddOptions, self: Command) => {
       const { global, output } = surroundings(self, context);
       const { url, events } = urlAndEvents(first, options.event);
-      const input = { url, events, paths: [...(options.path ?? [])], users: [...(options.user ?? [])] };
+      const { concurrency, rate } = options;
+      const limits = { ...(concurrency !== undefined && { concurrency }), ...(rate !== undefined && { rate }) };
+      const input = { url, events, paths: [...(options.path ?? [])], users: [...(options.user ?? [])], ...limits };
       const added = await withHub(context, global, hub => hub.call('webhooks.add', input), { creates: true });
       if (added.warning !== undefined) output.note(`Warning: ${added.warning}`);
       output.result(

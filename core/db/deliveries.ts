@@ -1,12 +1,13 @@
 import type { Knex } from 'knex';
 import { injectable } from 'tsyringe';
 import { HubError } from '../errors.js';
-import type { ClaimedDelivery } from '../events/delivery.js';
+import type { ClaimedDelivery, TargetLimits } from '../events/delivery.js';
 import type { HubEvent } from '../events/types.js';
 import { Database } from './database.js';
 import { CLAIMED, claiming, DUE_TARGETS, finishing, type Lost, releasing, renewal, replaying } from './delivery-statements.js';
 import { DELIVERY_STATES, type DeliveryState } from './delivery-states.js';
 import type { Page } from './page.js';
+import { TargetPaces } from './target-paces.js';
 
 export { DELIVERY_STATES, type DeliveryState };
 
@@ -96,7 +97,11 @@ export interface Outcome extends Omit<AttemptRecord, 'attempt'> {
 export class DeliveryRepository {
   readonly #listeners = new Set<(change: DeliveryChange) => void>();
 
-  constructor(private readonly database: Database) {}
+  readonly #paces: TargetPaces;
+
+  constructor(private readonly database: Database) {
+    this.#paces = new TargetPaces(database);
+  }
 
   /** The time by which deliveries are due and claims end, in milliseconds since 1970: for all nodes that of the database. */
   now(): number {
@@ -118,12 +123,24 @@ export class DeliveryRepository {
 
   /**
    * Takes up to as many due deliveries of each target as `shares` says, the longest due first, for `leaseMs`. Nobody
-   * else gets them while the lease holds. `claimant` is '<node>/<something unique to this call>'.
+   * else gets them while the lease holds. `claimant` is '<node>/<something unique to this call>'. Targets in `limits` give no more
+   * than these leave, whichever nodes ask.
    */
-  async claim(shares: ReadonlyMap<string, number>, claimant: string, leaseMs: number): Promise<readonly ClaimedDelivery[]> {
+  async claim(
+    shares: ReadonlyMap<string, number>,
+    claimant: string,
+    leaseMs: number,
+    limits: ReadonlyMap<string, TargetLimits> = new Map(),
+  ): Promise<readonly ClaimedDelivery[]> {
     const now = this.now();
     const { dialect } = this.database;
-    const claims = [...shares].map(([target, limit]) => claiming(dialect, { target, limit, claimant, now, until: now + leaseMs }));
+    const until = now + leaseMs;
+    for (const [target, limited] of limits) {
+      const limit = shares.get(target);
+      if (limit !== undefined) await this.#paces.claim({ target, limit, limits: limited, claimant, now, until });
+    }
+    const free = [...shares].filter(([target]) => !limits.has(target));
+    const claims = free.map(([target, limit]) => claiming(dialect, { target, limit, claimant, now, until }));
     const results = await this.database.atomically([...claims, { sql: CLAIMED, bindings: [claimant] }]);
     const rows = (results.at(-1)?.rows ?? []) as unknown as readonly ClaimedRow[];
     return rows.map(({ event, ...row }) => ({ ...row, event: JSON.parse(event) as HubEvent }));

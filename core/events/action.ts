@@ -1,6 +1,6 @@
 import type { ZodType } from 'zod';
 import type { GuardedAction } from '../guards.js';
-import type { Delivery, Receipt } from './delivery.js';
+import type { Delivery, Receipt, TargetLimits } from './delivery.js';
 
 /**
  * Something a rule can do: 'webhook', 'script', 'email'. A rule says which events (or which guarded
@@ -12,6 +12,8 @@ export interface ActionType<Options = unknown> {
   readonly options: ZodType<Options>;
   /** Longest time a try may take, in milliseconds; 60,000 unless told. `signal` aborts then. */
   timeoutMs?(options: Options): number;
+  /** What the receiver bears; deliveries beyond that wait. */
+  limits?(options: Options): TargetLimits;
   /** Acts on an event. Throw to be retried, PermanentFailure not to be. What is returned is kept for the admin to read. */
   run(options: Options, delivery: Delivery, signal: AbortSignal): Promise<Receipt | string | undefined> | Promise<void>;
   /** Allows an action by resolving, refuses it by throwing. Absent when this kind cannot be asked beforehand. Keeps a time limit of its own. */

@@ -167,7 +167,8 @@ export class BullEventQueue extends EventQueue {
 
   async #take(shares: readonly (readonly [string, number])[], mark: string): Promise<readonly ClaimedDelivery[]> {
     if (shares.length === 0) return [];
-    return this.deliveries.claim(new Map(shares), `${this.settings.node}${mark}${uuidv7()}`, this.settings.leaseMs);
+    const [wanted, claimant] = [new Map(shares), `${this.settings.node}${mark}${uuidv7()}`];
+    return this.deliveries.claim(wanted, claimant, this.settings.leaseMs, this.rules.limitsOf(wanted.keys()));
   }
 
   /** Whether Redis took them. */

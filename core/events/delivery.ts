@@ -56,3 +56,11 @@ export class PermanentFailure extends DeliveryFailure {
     this.disable = details.disable ?? false;
   }
 }
+
+/** What a target bears, of all nodes together. */
+export interface TargetLimits {
+  /** How many tries are under way at the same time, at most. */
+  readonly concurrency?: number | undefined;
+  /** How many tries begin in a time, at most. */
+  readonly rate?: { readonly tries: number; readonly perMs: number } | undefined;
+}

@@ -5,7 +5,7 @@ import { compileGlob } from '../glob.js';
 import { GUARDED_ACTIONS, type GuardedAction, type GuardedActionName, type GuardedActions, Guards } from '../guards.js';
 import type { ActionType } from './action.js';
 import { ActionTypes } from './actions.js';
-import type { Delivery } from './delivery.js';
+import type { Delivery, TargetLimits } from './delivery.js';
 import { type Facts, factsOf } from './facts.js';
 import type { Rule, RuleAction, RuleConditions } from './rule.js';
 import { EventSettings } from './settings.js';
@@ -55,6 +55,8 @@ export class RuleTable {
   readonly #handlers: { readonly target: Target; readonly types: readonly string[] }[] = [];
   readonly #definitions = new Map<string, TargetDefinition>();
   readonly #guarded = new Set<GuardedActionName>();
+  /** Of actions whose kind has some: reading options costs more than a look. */
+  readonly #limits = new WeakMap<RuleAction, TargetLimits>();
   /** Rules that may want an event, by its type; forgotten when anything changes. */
   readonly #byType = new Map<string, readonly CompiledRule[]>();
 
@@ -138,6 +140,17 @@ export class RuleTable {
     return definition?.kind === 'action' && definition.source === DATABASE_RULES && !definition.rule.enabled;
   }
 
+  /** What is known of the limits of `targets`; of those that have none, nothing. */
+  limitsOf(targets: Iterable<string>): ReadonlyMap<string, TargetLimits> {
+    const limited = new Map<string, TargetLimits>();
+    for (const target of targets) {
+      const definition = this.#definitions.get(target);
+      const limits = definition?.kind === 'action' ? this.#limitsOf(definition.action) : undefined;
+      if (limits?.concurrency !== undefined || limits?.rate) limited.set(target, limits);
+    }
+    return limited;
+  }
+
   /** Throws 'invalid-request' for a rule that could not work: unknown action, wrong options, a pattern too long, nothing to do. */
   check(rule: Pick<Rule, 'events' | 'guards' | 'conditions' | 'actions'>): void {
     if (rule.events.length + rule.guards.length === 0) throw new HubError('invalid-request', 'A rule needs an event or a guarded action');
@@ -161,6 +174,16 @@ export class RuleTable {
       this.settings.log.error({ err: error, rule: rule.name, source }, 'rule is left out');
       return [];
     }
+  }
+
+  #limitsOf(action: RuleAction): TargetLimits | undefined {
+    if (!this.actions.get(action.type)?.limits) return undefined;
+    let limits = this.#limits.get(action);
+    if (!limits) {
+      limits = limitsFrom(this.actions, action);
+      this.#limits.set(action, limits);
+    }
+    return limits;
   }
 
   #interested(type: string): readonly CompiledRule[] {
@@ -203,6 +226,16 @@ export class RuleTable {
       this.settings.log.error({ err: error, rule: rule.name }, 'a rule cannot be asked; what it guards is refused');
       throw new HubError('unavailable', 'Refused: the check failed', { cause: error });
     }
+  }
+}
+
+/** Of options that cannot be read: the try tells why. */
+function limitsFrom(actions: ActionTypes, action: RuleAction): TargetLimits {
+  try {
+    const { type, options } = actions.prepare(action);
+    return type.limits?.(options) ?? {};
+  } catch {
+    return {};
   }
 }
 

@@ -88,7 +88,7 @@ export class SqlEventQueue extends EventQueue {
     const shares = shareSlots(due, this.#busy(), this.settings.concurrency);
     if (shares.size === 0) return false;
     const claimant = `${this.settings.node}/${uuidv7()}`;
-    const claimed = await this.deliveries.claim(shares, claimant, this.settings.leaseMs);
+    const claimed = await this.deliveries.claim(shares, claimant, this.settings.leaseMs, this.rules.limitsOf(shares.keys()));
     for (const delivery of claimed) this.#begin(delivery, claimant);
     return claimed.length > 0;
   }

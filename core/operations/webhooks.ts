@@ -16,6 +16,9 @@ const ROTATION_MS = 24 * 3_600_000;
 const MAX_SHOWN = 100;
 const MAX_URL_LENGTH = 2_048;
 
+const concurrency = z.int().min(1).max(1_000);
+const rate = z.string().regex(/^[1-9]\d{0,5}\/[sm]$/, "expected requests in a second or a minute, such as '10/s' or '30/m'");
+
 const identified = z.strictObject({ id: z.string() });
 
 /** A webhook as administrators see it: without its secret. */
@@ -32,6 +35,9 @@ export interface WebhookView {
   readonly paths: readonly string[];
   readonly users: readonly string[];
   readonly enabled: boolean;
+  /** How many requests may be under way, and may begin in a second or a minute ('10/s', '30/m'), of all nodes together. */
+  readonly concurrency?: number;
+  readonly rate?: string;
 }
 
 /** What administrators do with webhooks: rules whose one action is of the type 'webhook'. */
@@ -44,8 +50,10 @@ export const webhookOperations = {
       paths: z.array(z.string()).default([]),
       users: z.array(z.string()).default([]),
       name: z.string().max(255).optional(),
+      concurrency: concurrency.nullish(),
+      rate: rate.nullish(),
     }),
-    async (services, { url, events, paths, users, name }) => {
+    async (services, { url, events, paths, users, name, concurrency, rate }) => {
       const checked = await checkFields({ url, events, paths });
       const secret = newWebhookSecret();
       const wanted = {
@@ -54,7 +62,7 @@ export const webhookOperations = {
         events: [...new Set(events)],
         guards: [],
         conditions: { ...(paths.length && { paths }), ...(users.length && { users }) },
-        actions: [{ type: 'webhook', options: { url: checked, secret } }],
+        actions: [{ type: 'webhook', options: { url: checked, secret, ...limitsOf({ concurrency, rate }) } }],
       };
       services.ruleTable.check(wanted);
       const rule = await services.rules.create(wanted);
@@ -97,12 +105,19 @@ export const webhookOperations = {
       paths: z.array(z.string()).optional(),
       users: z.array(z.string()).optional(),
       enabled: z.boolean().optional(),
+      concurrency: concurrency.nullish(),
+      rate: rate.nullish(),
       version: z.int().optional(),
     }),
-    async (services, { id, version, name, url, events, paths, users, enabled }) => {
+    async (services, { id, version, name, url, events, paths, users, enabled, concurrency, rate }) => {
       const rule = await find(services, id);
       const checked = await checkFields({ url: url ?? view(rule).url, events: events ?? rule.events, paths: paths ?? [] });
       const action = rule.actions[0]!;
+      const { concurrency: concurrencyBefore, rate: rateBefore, ...others } = action.options;
+      const limits = limitsOf({
+        concurrency: concurrency === undefined ? concurrencyBefore : concurrency,
+        rate: rate === undefined ? rateBefore : rate,
+      });
       const conditions = {
         ...((paths ?? rule.conditions.paths)?.length && { paths: paths ?? rule.conditions.paths! }),
         ...((users ?? rule.conditions.users)?.length && { users: users ?? rule.conditions.users! }),
@@ -112,7 +127,7 @@ export const webhookOperations = {
         ...(enabled !== undefined && { enabled }),
         ...(events && { events: [...new Set(events)] }),
         conditions,
-        actions: [{ ...action, options: { ...action.options, url: checked } }],
+        actions: [{ ...action, options: { ...others, ...limits, url: checked } }],
       };
       services.ruleTable.check({ ...rule, ...changes });
       const changed = await update(services, rule.id, changes, version);
@@ -190,6 +205,15 @@ function view({ id, name, version, createdAt, events, enabled, conditions, actio
     paths: conditions.paths ?? [],
     users: conditions.users ?? [],
     enabled,
+    ...limitsOf(actions[0]?.options ?? {}),
+  };
+}
+
+/** Those that are set. */
+function limitsOf(options: { readonly concurrency?: unknown; readonly rate?: unknown }): Pick<WebhookView, 'concurrency' | 'rate'> {
+  return {
+    ...(typeof options.concurrency === 'number' && { concurrency: options.concurrency }),
+    ...(typeof options.rate === 'string' && { rate: options.rate }),
   };
 }
 

@@ -14,6 +14,7 @@ export default defineExtension({
       name: 'webhook',
       options: webhookOptions,
       timeoutMs: options => sender.limitMs(options) + MARGIN_MS,
+      limits: ({ concurrency, rate }) => ({ concurrency, rate }),
       run: (options, delivery, signal) => sender.send(options, delivery, signal),
       decide: (options, action, signal) => sender.ask(options, action, signal),
     });

@@ -61,6 +61,22 @@ export const webhookOptions = z.strictObject({
     })
     .optional()
     .describe('The longest time for one request, answer included; `outbound.timeout` unless set'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe('How many requests are under way at the same time at most, of all nodes together'),
+  rate: z
+    .string()
+    .transform((value, context) => {
+      const [, count, unit] = /^(\d{1,6})\/(s|m)$/.exec(value) ?? [];
+      if (Number(count) > 0) return { tries: Number(count), perMs: unit === 's' ? 1_000 : 60_000 };
+      context.addIssue({ code: 'custom', message: "expected requests in a second or a minute, such as '10/s' or '30/m'" });
+      return z.NEVER;
+    })
+    .optional()
+    .describe("How many requests are begun in a second or a minute at most, of all nodes together: '10/s', '30/m'"),
   headers: z
     .record(headerName, headerValue)
     .refine(headers => Object.keys(headers).length <= 32, 'expected at most 32 headers')

@@ -1,77 +1,15 @@
 import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ava, { type ExecutionContext } from 'ava';
-import type { ClaimedDelivery } from '#core/events/delivery.js';
+import { z } from 'zod';
+import type { ClaimedDelivery, TargetLimits } from '#core/events/delivery.js';
 import type { EventQueue } from '#core/events/queue.js';
 import { DATABASE_RULES, type Rule } from '#core/events/rules.js';
-import { Outbox, type OutboxOptions, type QueueParts, stopAtEnd, until } from './outbox.js';
-
-type Run = (delivery: ClaimedDelivery, signal: AbortSignal) => Promise<void>;
+import { Outbox, type OutboxOptions, type QueueParts, until } from './outbox.js';
+import { Bench, Gate } from './queue-bench.js';
 
 const HOUR = 3_600_000;
-
-/** What a test has: an outbox, and queues on it. */
-class Bench {
-  /** Every try that began, in order. */
-  readonly tries: ClaimedDelivery[] = [];
-
-  constructor(
-    private readonly t: ExecutionContext,
-    readonly outbox: Outbox,
-    private readonly driver: (parts: QueueParts) => EventQueue | Promise<EventQueue>,
-  ) {}
-
-  /** Starts a queue; `run` succeeds at once unless given. */
-  async start(run: Run = async delivery => void (await this.succeed(delivery))): Promise<EventQueue> {
-    const queue = stopAtEnd(this.t, await this.driver(this.outbox));
-    await queue.start(async (delivery, signal) => {
-      this.tries.push(delivery);
-      await run(delivery, signal);
-    });
-    return queue;
-  }
-
-  async succeed({ id, attempt }: ClaimedDelivery): Promise<void> {
-    await this.outbox.deliveries.finish(id, attempt, {
-      startedAt: Date.now(),
-      durationMs: 1,
-      succeeded: true,
-      summary: 'ok',
-      answer: undefined,
-    });
-  }
-
-  async fail({ id, attempt }: ClaimedDelivery, retryAt: number | undefined): Promise<void> {
-    await this.outbox.deliveries.finish(id, attempt, {
-      startedAt: Date.now(),
-      durationMs: 1,
-      succeeded: false,
-      summary: 'no',
-      answer: undefined,
-      retryAt,
-    });
-  }
-
-  async count(state: 'waiting' | 'running' | 'succeeded' | 'dead'): Promise<number> {
-    return (await this.outbox.deliveries.page({ state }, undefined, 1)).total;
-  }
-}
-
-/** A gate at which tries wait until it opens, or until they are aborted. */
-class Gate {
-  #open!: () => void;
-  readonly opened = new Promise<void>(resolve => {
-    this.#open = resolve;
-  });
-
-  open(): void {
-    this.#open();
-  }
-
-  async pass(signal: AbortSignal): Promise<void> {
-    await Promise.race([this.opened, new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))]);
-  }
-}
+const LIMITED = 'rule/test:one/0';
 
 /**
  * The contract of an EventQueue as tests, for a driver that `open` builds: every delivery runs at least once, a failed one
@@ -84,6 +22,17 @@ export function testEventQueue(
   test: (title: string, body: (t: ExecutionContext) => Promise<void>) => void = ava,
 ): void {
   const bench = async (t: ExecutionContext, options: OutboxOptions = {}) => new Bench(t, await Outbox.open(t, options), open);
+
+  const twoLimited = async (t: ExecutionContext, limits: TargetLimits) => {
+    const one = await bench(t, { node: 'one', concurrency: 32 });
+    const two = new Bench(t, await Outbox.open(t, { node: 'two', concurrency: 32 }, one.outbox.directory), open);
+    for (const { actions, rules } of [one.outbox, two.outbox]) {
+      actions.register({ name: 'limited', options: z.object({}), limits: () => limits, run: async () => undefined });
+      const rule = { id: 'one', name: 'limited', enabled: true, events: ['*'], guards: [], conditions: {} };
+      rules.setRules('test', [{ ...rule, actions: [{ type: 'limited', options: {} }] }]);
+    }
+    return [one, two] as const;
+  };
 
   test(`${name}: runs every delivery, whether it was recorded before the start or after`, async t => {
     const b = await bench(t);
@@ -273,6 +222,38 @@ export function testEventQueue(
     const ran = [...first.tries, ...second.tries].map(({ id }) => id);
     t.is(ran.length, 300);
     t.is(new Set(ran).size, 300);
+  });
+
+  test(`${name}: runs no more of a target at the same time than it bears, on two nodes together`, async t => {
+    const [one, two] = await twoLimited(t, { concurrency: 3 });
+    for (let i = 0; i < 30; i++) await one.outbox.publish(LIMITED);
+    let [running, most] = [0, 0];
+    const run = async (delivery: ClaimedDelivery) => {
+      most = Math.max(most, ++running);
+      await sleep(20);
+      running--;
+      await one.succeed(delivery);
+    };
+    await Promise.all([one.start(run), two.start(run)]);
+    await until(async () => (await one.count('succeeded')) === 30);
+    t.true(most <= 3, `${most}`);
+  });
+
+  test(`${name}: begins no more tries of a target in a time than it bears, on two nodes together, and keeps no other waiting`, async t => {
+    const [one, two] = await twoLimited(t, { rate: { tries: 60, perMs: 60_000 } });
+    for (let i = 0; i < 20; i++) await one.outbox.publish(...(i < 6 ? [LIMITED] : []), 'free');
+    const began: number[] = [];
+    let free = 0;
+    const run = async (delivery: ClaimedDelivery) => {
+      if (delivery.target === LIMITED) began.push(performance.now());
+      else free = performance.now();
+      await one.succeed(delivery);
+    };
+    await Promise.all([one.start(run), two.start(run)]);
+    await until(async () => (await one.count('succeeded')) === 26);
+    const tookMs = began.at(-1)! - began[0]!;
+    t.true(tookMs > 4_000 && tookMs < 30_000, `${tookMs} ms`);
+    t.true(free < began.at(-1)!);
   });
 
   test(`${name}: keeps what takes longer than the lease`, async t => {

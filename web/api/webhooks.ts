@@ -6,6 +6,12 @@ import { wholeList } from '../http/whole-list.js';
 import type { WebServices } from '../services.js';
 import { deliveryCountsSchema, time, warning } from './schemas.js';
 
+const concurrency = z.int().min(1).max(1_000).describe('How many requests may be under way at a time, of all nodes together');
+const rate = z
+  .string()
+  .regex(/^[1-9]\d{0,5}\/[sm]$/, "expected requests in a second or a minute, such as '10/s' or '30/m'")
+  .describe("How many requests may begin in a second or a minute, of all nodes together: '10/s', '30/m'");
+
 const webhookSchema = z
   .object({
     id: z.string(),
@@ -15,6 +21,8 @@ const webhookSchema = z
     paths: z.array(z.string()),
     users: z.array(z.string()),
     enabled: z.boolean(),
+    concurrency: concurrency.optional(),
+    rate: rate.optional(),
     createdAt: time,
     previousSecretUntil: time.optional().describe('Until when an earlier secret signs along'),
     deliveries: deliveryCountsSchema,
@@ -65,7 +73,15 @@ export const webhookRoutes: readonly Route[] = [
     access: 'admin',
     status: 201,
     body: z
-      .strictObject({ url, events, paths: paths.default([]), users: users.default([]), name: z.string().min(1).max(255).optional() })
+      .strictObject({
+        url,
+        events,
+        paths: paths.default([]),
+        users: users.default([]),
+        name: z.string().min(1).max(255).optional(),
+        concurrency: concurrency.nullable().optional(),
+        rate: rate.nullable().optional(),
+      })
       .meta({ id: 'WebhookCreate' }),
     response: z.object({ webhook: webhookSchema, secret: z.string(), warning }).meta({ id: 'WebhookCreated' }),
     handle: async ({ body, services }) => {
@@ -121,6 +137,8 @@ export const webhookRoutes: readonly Route[] = [
         users: users.optional(),
         name: z.string().min(1).max(255).optional(),
         enabled: z.boolean().optional(),
+        concurrency: concurrency.nullable().optional(),
+        rate: rate.nullable().optional(),
       })
       .meta({ id: 'WebhookChange' }),
     response: webhookSchema.extend({ warning }).meta({ id: 'WebhookChanged' }),

@@ -487,6 +487,10 @@ export interface Webhook {
   paths: string[];
   users: string[];
   enabled: boolean;
+  /** How many requests may be under way at a time, of all nodes together */
+  concurrency?: number;
+  /** How many requests may begin in a second or a minute, of all nodes together: '10/s', '30/m' */
+  rate?: string;
   /** Milliseconds since 1970 */
   createdAt: number;
   /** Until when an earlier secret signs along */
@@ -519,6 +523,8 @@ export interface WebhookCreate {
   /** Empty means all */
   users?: string[];
   name?: string;
+  concurrency?: number | null;
+  rate?: string | null;
 }
 
 export interface WebhookCreated {
@@ -550,6 +556,8 @@ export interface WebhookChange {
   users?: string[];
   name?: string;
   enabled?: boolean;
+  concurrency?: number | null;
+  rate?: string | null;
 }
 
 export interface WebhookChanged {
@@ -560,6 +568,10 @@ export interface WebhookChanged {
   paths: string[];
   users: string[];
   enabled: boolean;
+  /** How many requests may be under way at a time, of all nodes together */
+  concurrency?: number;
+  /** How many requests may begin in a second or a minute, of all nodes together: '10/s', '30/m' */
+  rate?: string;
   /** Milliseconds since 1970 */
   createdAt: number;
   /** Until when an earlier secret signs along */

@@ -199,6 +199,17 @@ test('checks URL and events of a webhook, warns of an address that is not allowe
   t.notRegex(JSON.stringify(listed), /whsec_/);
 });
 
+test('what a receiver bears is kept, changed, taken away, and checked', async t => {
+  const { call } = await open(t);
+  const { id, concurrency, rate } = await call('webhooks.add', { url: 'http://127.0.0.1:9/', events: ['*'], concurrency: 4, rate: '30/m' });
+  t.deepEqual([concurrency, rate], [4, '30/m']);
+  t.like(await call('webhooks.set', { id, rate: '10/s' }), { concurrency: 4, rate: '10/s' });
+  t.like(await call('webhooks.set', { id, events: ['upload.*'] }), { concurrency: 4, rate: '10/s' });
+  const bare = await call('webhooks.set', { id, concurrency: null, rate: null });
+  t.false('concurrency' in bare || 'rate' in bare);
+  for (const wrong of ['0/s', '10', '10/h', '1.5/s']) await t.throwsAsync(call('webhooks.set', { id, rate: wrong }), { message: /10\/s/ });
+});
+
 test('rotates a secret so that the old one signs along', async t => {
   const { hub, call } = await open(t);
   const { id, secret } = await call('webhooks.add', { url: 'http://127.0.0.1:9/hook', events: ['*'] });

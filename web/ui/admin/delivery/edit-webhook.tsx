@@ -6,7 +6,7 @@ import { type Answer, request, segment } from '../../lib/request.js';
 import { useVersioned } from '../../lib/resources.js';
 import { useSpeech } from '../../lib/texts.js';
 import { hostOf } from './target.js';
-import { checkWebhook, WebhookFields } from './webhook-fields.js';
+import { bodyOf, checkWebhook, WebhookFields } from './webhook-fields.js';
 
 /** Changes where a webhook is sent to, and of what it hears; its secret and its deliveries stay. */
 export function EditWebhookPage() {
@@ -34,10 +34,16 @@ function EditForm({ path, answer: { data: webhook, etag } }: { readonly path: st
   const queries = useQueryClient();
   const { done } = useFeedback();
   const form = useHubForm({
-    initial: { url: webhook.url, events: [...webhook.events], paths: [...webhook.paths], users: [...webhook.users] },
+    initial: {
+      url: webhook.url,
+      events: [...webhook.events],
+      paths: [...webhook.paths],
+      users: [...webhook.users],
+      concurrency: webhook.concurrency ?? ('' as const),
+      rate: webhook.rate ?? '',
+    },
     check: values => checkWebhook(values, t),
-    send: async values =>
-      (await request<{ warning?: string }>('PATCH', path, { body: { ...values, url: values.url.trim() }, etag })).data.warning,
+    send: async values => (await request<{ warning?: string }>('PATCH', path, { body: bodyOf(values), etag })).data.warning,
     done: warning => {
       done(warning ?? t('common.saved'));
       void queries.invalidateQueries({ queryKey: ['/webhooks'] });

@@ -6,7 +6,7 @@ import { Button, CodeBlock, Copyable, Form, Group, Note, Page, Section, Stack, u
 import { request, segment } from '../../lib/request.js';
 import { useSpeech } from '../../lib/texts.js';
 import { TestWebhook } from './test-webhook.js';
-import { checkWebhook, WebhookFields } from './webhook-fields.js';
+import { bodyOf, checkWebhook, WebhookFields } from './webhook-fields.js';
 
 /** One step to a webhook: where to, of what. Then its secret, this once, and a test that shows what came back. */
 export function NewWebhookPage() {
@@ -15,9 +15,16 @@ export function NewWebhookPage() {
   const queries = useQueryClient();
   const [created, setCreated] = useState<Created>();
   const form = useHubForm({
-    initial: { url: '', events: ['upload.completed'] as string[], paths: [] as string[], users: [] as string[] },
+    initial: {
+      url: '',
+      events: ['upload.completed'] as string[],
+      paths: [] as string[],
+      users: [] as string[],
+      concurrency: '' as number | '',
+      rate: '',
+    },
     check: values => checkWebhook(values, t),
-    send: async values => (await request<Created>('POST', '/webhooks', { body: { ...values, url: values.url.trim() } })).data,
+    send: async values => (await request<Created>('POST', '/webhooks', { body: bodyOf(values) })).data,
     done: webhook => {
       setCreated(webhook);
       void queries.invalidateQueries({ queryKey: ['/webhooks'] });

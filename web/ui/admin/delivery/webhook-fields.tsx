@@ -1,15 +1,24 @@
-import { type HubForm, MultiSelect, TagsInput, TextInput } from '../../components/index.js';
+import { Fields, type HubForm, MultiSelect, NumberInput, TagsInput, TextInput } from '../../components/index.js';
 import { EVENT_TYPES } from '../../lib/model.js';
 import { type Translate, useSpeech } from '../../lib/texts.js';
 import { TestWebhook } from './test-webhook.js';
 
 /** What an administrator says of a webhook. */
-export type WebhookValues = Record<'url', string> & Record<'events' | 'paths' | 'users', string[]>;
+export type WebhookValues = Record<'url' | 'rate', string> &
+  Record<'events' | 'paths' | 'users', string[]> & { readonly concurrency: number | '' };
+
+const RATE = /^[1-9]\d{0,5}\/[sm]$/;
+
+/** As the hub takes them: what is empty has no limit. */
+export function bodyOf({ url, rate, concurrency, ...others }: WebhookValues) {
+  return { ...others, url: url.trim(), rate: rate.trim() || null, concurrency: concurrency || null };
+}
 
 /** What is missing, by field. */
 export function checkWebhook(values: WebhookValues, t: Translate) {
   return {
     ...(values.url.trim() === '' && { url: t('webhooks.url.missing') }),
+    ...(values.rate.trim() !== '' && !RATE.test(values.rate.trim()) && { rate: t('webhooks.limit.rate.wrong') }),
     ...(values.events.length === 0 && { events: t('webhooks.events.missing') }),
   };
 }
@@ -38,6 +47,23 @@ export function WebhookFields({ form, isNew }: { readonly form: HubForm<WebhookV
         {...form.getInputProps('paths')}
       />
       <TagsInput label={t('webhooks.users')} description={t('webhooks.users.help')} acceptValueOnBlur {...form.getInputProps('users')} />
+      <Fields>
+        <NumberInput
+          label={t('webhooks.limit.concurrency')}
+          description={t('webhooks.limit.help')}
+          min={1}
+          max={1_000}
+          allowDecimal={false}
+          {...(form.getInputProps('concurrency') as object)}
+        />
+        <TextInput
+          label={t('webhooks.limit.rate')}
+          description={t('webhooks.limit.rate.help')}
+          placeholder="10/s"
+          spellCheck={false}
+          {...(form.getInputProps('rate') as object)}
+        />
+      </Fields>
     </>
   );
 }

@@ -48,6 +48,8 @@ export function WebhookPage() {
                     t('webhooks.previousSecret'),
                     <When key="previous" time={webhook.previousSecretUntil ?? null} />,
                   ],
+                  webhook.concurrency !== undefined && [t('webhooks.limit.concurrency'), String(webhook.concurrency)],
+                  webhook.rate !== undefined && [t('webhooks.limit.rate'), webhook.rate],
                   webhook.users.length > 0 && [t('webhooks.users'), <Tags key="users" values={webhook.users} />],
                 ]}
               />
