@@ -36,6 +36,9 @@ test('what was typed of a user stays while another administrator changes him, ca
   t.is(await page.getByLabel('New password').inputValue(), 'typed password');
   await save(page).click();
   await page.getByText('This was not saved').waitFor();
+  t.is(await newer(page).count(), 1);
+  await page.setViewportSize({ width: 390, height: 800 });
+  t.true((await newer(page).boundingBox())!.y > 0, 'in sight');
   t.is((await other.get('/users/bob')).body.description as unknown, 'second');
   await newer(page).click();
   await valueIs(page, 'Description', 'second');

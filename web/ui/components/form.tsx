@@ -3,7 +3,7 @@ import { type FormErrors, type UseFormReturnType, useForm } from '@mantine/form'
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { asProblem, type Problem } from '../lib/problem.js';
 import { useSpeech } from '../lib/texts.js';
-import { useFollowing } from './followed.js';
+import { LoadNewer, useFollowing } from './followed.js';
 import classes from './form.module.css';
 import { ProblemPanel } from './states.js';
 
@@ -112,7 +112,7 @@ export function Form<T>({
         void form.send();
       }}
     >
-      <div ref={top}>{form.problem && <ProblemPanel title={t('problem.saving')} error={form.problem} />}</div>
+      <div ref={top}>{form.problem && <ProblemPanel title={t('problem.saving')} error={form.problem} action={<LoadNewer />} />}</div>
       {children}
       <div className={plain ? classes.wide : classes.buttons}>
         <Button type="submit" loading={form.busy} fullWidth={plain ?? false} size={plain ? 'md' : 'sm'}>

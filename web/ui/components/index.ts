@@ -3,7 +3,7 @@ export { Mark } from './brand.js';
 export { EndlessTable } from './endless-table.js';
 export { Entrance } from './entrance.js';
 export { type Feedback, useFeedback } from './feedback.js';
-export { Followed, useFollowing } from './followed.js';
+export { Followed, LoadNewer, useFollowing } from './followed.js';
 export { Fields, Form, type HubForm, useHubForm } from './form.js';
 export { Gate } from './gate.js';
 export { Lines } from './lines.js';

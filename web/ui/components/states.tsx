@@ -49,9 +49,11 @@ export function ProblemPanel({
   title,
   error,
   retry,
+  action,
 }: {
   readonly title?: string;
   readonly error: unknown;
+  readonly action?: ReactNode;
   readonly retry?: (() => void) | undefined;
 }) {
   const { t } = useSpeech();
@@ -78,6 +80,7 @@ export function ProblemPanel({
           {t('common.retry')}
         </Button>
       )}
+      {action}
     </div>
   );
 }

@@ -6,6 +6,7 @@ import {
   Button,
   Checkbox,
   Group,
+  LoadNewer,
   Note,
   ProblemPanel,
   Section,
@@ -59,7 +60,7 @@ export function RightsTab({ answer: { data: user, etag } }: { readonly answer: A
   return (
     <>
       <Section title={t('rights.title')} lead={t('rights.lead')}>
-        {problem !== undefined && <ProblemPanel title={t('problem.saving')} error={problem} />}
+        {problem !== undefined && <ProblemPanel title={t('problem.saving')} error={problem} action={<LoadNewer />} />}
         {paths.map(one => (
           <Directory
             key={one}
