@@ -16,12 +16,15 @@ export async function recorded<T>(services: OperationServices, action: string, i
     services.bus
       .publish('admin.acted', { ...act, fields: Object.keys(given), ...(refused !== undefined && { refused }) })
       .catch((error: unknown) => services.log.warn({ err: error, action }, 'what was done by the command line could not be recorded'));
-  try {
-    const done = await work();
-    await record();
-    return done;
-  } catch (error) {
+  return withOutcome(work, record);
+}
+
+/** Runs `work`, then `record`: with why it failed, in words, where it did. */
+export async function withOutcome<T>(work: () => Promise<T>, record: (refused?: string) => Promise<void>): Promise<T> {
+  const done = await work().catch(async (error: unknown) => {
     await record(toHubError(error).message);
     throw error;
-  }
+  });
+  await record();
+  return done;
 }

@@ -1,6 +1,6 @@
 import type { Admin } from '#core/db/admin.js';
-import { toHubError } from '#core/errors.js';
 import type { EventTypes } from '#core/events/types.js';
+import { withOutcome } from '#core/operations/recorded.js';
 import type { Caller } from '../auth/caller.js';
 import type { WebServices } from '../services.js';
 import type { Client } from './client.js';
@@ -56,14 +56,7 @@ export async function audited<T>(
         : [],
   };
   const record = (refused?: string) => recordAct(services, { ...facts, ...(refused !== undefined && { refused }) });
-  try {
-    const done = await work();
-    await record();
-    return done;
-  } catch (error) {
-    await record(toHubError(error).message);
-    throw error;
-  }
+  return withOutcome(work, record);
 }
 
 /** Throws `error`, for which a request is refused before it is run, and records it where an admin asked for a change. */
