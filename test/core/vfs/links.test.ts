@@ -11,9 +11,9 @@ async function linked(t: ExecutionContext, links: 'never' | 'inside') {
   const mounts = [{ path: '/', storage: 'linked', directory: '/alice' }];
   const permissions = { '/': ['*' as const], '/closed': ['list' as const], '/blind': [] };
   const hub = await startHub(t, { users: { alice: { mounts, permissions } } });
-  const root = join(hub.dataDirectory, 'linked');
+  const root = join(hub.dataDirectory, 'files/linked');
   for (const folder of ['alice/real', 'alice/closed', 'alice/blind', 'bob']) await mkdir(join(root, folder), { recursive: true });
-  await writeFile(join(hub.dataDirectory, 'outside'), 'outside');
+  await writeFile(join(hub.dataDirectory, 'files/outside'), 'outside');
   for (const file of ['bob/f', 'alice/real/f', 'alice/closed/f', 'alice/blind/f', 'alice/target']) await writeFile(join(root, file), file);
   await hub.hub.get(StorageRepository).create({ name: 'linked', kind: 'local', options: { root, links } });
   const plant = (target: string, name: string) => symlink(target, join(root, 'alice', name));
