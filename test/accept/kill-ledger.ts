@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Received } from '../support/receiver.js';
 
-/** One upload that was begun. Its size is unlike that of any other, so an event names its upload by path and size. */
+/** One upload that was begun. Its size is unlike that of any other to its path, so an event names its upload by path and size. */
 export interface Upload {
   readonly path: string;
   readonly sequence: number;
@@ -33,6 +33,7 @@ const EXTRA_BYTES = [0, 0, 0, 40_000, 262_144, 2_097_152];
 /** Remembers every upload that was begun, and compares what is on disk and what was delivered with it. */
 export class Ledger {
   readonly uploads: Upload[] = [];
+  readonly #named = new Set<string>();
   /** The newest upload that is known to be in place, by path. */
   readonly #inPlace = new Map<string, Upload>();
   /** The one that runs or was cut off, by path. */
@@ -45,7 +46,10 @@ export class Ledger {
   begin(path: string): Upload {
     const sequence = this.uploads.length;
     const extra = EXTRA_BYTES[Math.floor(Math.random() * EXTRA_BYTES.length)] ?? 0;
-    const upload: Upload = { path, sequence, size: extra + 200 + sequence, acknowledged: false, happened: undefined };
+    let size = extra + 200 + sequence;
+    while (this.#named.has(`${path} ${size}`)) size += 1;
+    this.#named.add(`${path} ${size}`);
+    const upload: Upload = { path, sequence, size, acknowledged: false, happened: undefined };
     this.uploads.push(upload);
     this.#open.set(path, upload);
     return upload;
