@@ -59,6 +59,7 @@ export class RuleTable {
   readonly #limits = new WeakMap<RuleAction, TargetLimits>();
   /** Rules that may want an event, by its type; forgotten when anything changes. */
   readonly #byType = new Map<string, readonly CompiledRule[]>();
+  readonly #watchers = new Set<(source: string) => void>();
 
   constructor(
     private readonly guards: Guards,
@@ -78,6 +79,13 @@ export class RuleTable {
       }
       if (rule.enabled) for (const action of guardedActions(rule)) this.#guard(action);
     }
+    for (const watcher of this.#watchers) watcher(source);
+  }
+
+  /** Tells `watcher`, which must not throw, of each source whose rules were set, until the function is called that is given. */
+  watch(watcher: (source: string) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   /** Adds a handler of an extension, `name` being '<extension>/<handler>'. Throws 'already-exists' when it is taken. */

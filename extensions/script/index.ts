@@ -46,7 +46,8 @@ function watchFolder(hub: ExtensionHost, directory: HookDirectory): void {
   const update = async () => {
     const hooks = await directory.scan();
     const rules = toRules(hooks);
-    const text = JSON.stringify(rules);
+    // Whoever watches the rules shows the files that are none, too.
+    const text = JSON.stringify([rules, hooks.map(({ file, reason }) => [file, reason])]);
     if (text !== current) setRules(rules);
     current = text;
     seen.tell(hooks);

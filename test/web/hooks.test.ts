@@ -30,5 +30,7 @@ test('the page of hooks names the folder that they are in, shows one that is dro
     );
     await chmod(file, 0o700);
     await page.getByRole('table').getByText('In use').waitFor();
+    await writeFile(join(folder, 'login.failed.sh'), '#!/bin/sh\n', { mode: 0o600 });
+    await page.getByRole('table').getByText('is not executable').waitFor();
   }
 });

@@ -20,6 +20,9 @@ const messages = z
       .describe('The sessions that are open now, those that transfer first; 200 at most'),
     throughput: z.object({ upload: z.int(), download: z.int() }).describe('Bytes a second, whenever that changes; to administrators'),
     traffic: z.object({ bins: z.array(trafficBinSchema) }).describe('Bins of GET /traffic that have changed; to administrators'),
+    rules: z
+      .object({ source: z.string() })
+      .describe("What wants events has changed: the 'database', or 'hooks', of this node; to administrators"),
     reset: z.object({}).describe('Too much was missed: read everything anew'),
   })
   .meta({ id: 'LiveMessages' });

@@ -68,7 +68,7 @@ export class LiveFeed {
 
   #start(): () => void {
     const { live, log, operations } = this.services;
-    const { coordinator } = operations;
+    const { coordinator, ruleTable } = operations;
     const warn = (error: unknown) => log.warn({ err: error }, 'live updates could not be sent');
     this.#throughput.reset();
     const stops = [
@@ -82,6 +82,9 @@ export class LiveFeed {
       coordinator.listen('records.changed', ({ table, id }) => {
         const isConcerned = CONCERNS[table];
         if (isConcerned) void this.#review(({ caller }) => id === undefined || isConcerned(caller) === id).catch(warn);
+      }),
+      ruleTable.watch(source => {
+        for (const listener of this.#administrators()) this.#send(listener, 'rules', { source });
       }),
       repeat(LOOK_MS, () => this.#look().catch(warn)),
       repeat(HISTORY_MS, () => this.#sendTraffic().catch(warn)),

@@ -1032,6 +1032,10 @@ export interface LiveMessages {
   traffic: {
     bins: TrafficBin[];
   };
+  /** What wants events has changed: the 'database', or 'hooks', of this node; to administrators */
+  rules: {
+    source: string;
+  };
   /** Too much was missed: read everything anew */
   reset: Record<string, unknown>;
 }

@@ -15,6 +15,7 @@ const TOPICS = [
   'sessions',
   'throughput',
   'traffic',
+  'rules',
   'reset',
 ] as const satisfies readonly (keyof LiveMessages)[];
 type Topic = (typeof TOPICS)[number];
@@ -28,6 +29,7 @@ type Listener = (message: LiveMessage) => void;
 const TOUCHED: Readonly<Record<string, readonly string[]>> = {
   event: ['/events'],
   delivery: ['/deliveries', '/webhooks', '/targets', '/events', '/extensions'],
+  rules: ['/reports', '/targets'],
   // What was moved takes room on the disk.
   traffic: ['/status'],
 };

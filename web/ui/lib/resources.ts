@@ -21,11 +21,7 @@ export function useList<T>(path: string, list?: ListState, query: object = {}): 
 }
 
 /** One thing, whatever it is. `path` begins with its collection, which live changes name. */
-export function useThing<T>(
-  path: string,
-  query: object = {},
-  options: { readonly enabled?: boolean; readonly refetchInterval?: number } = {},
-): UseQueryResult<T> {
+export function useThing<T>(path: string, query: object = {}, options: { readonly enabled?: boolean } = {}): UseQueryResult<T> {
   return useQuery({
     queryKey: [`/${path.split('/')[1]}`, path, query],
     queryFn: async ({ signal }) => (await request<T>('GET', path, { query, signal })).data,

@@ -14,9 +14,6 @@ interface Hook {
   readonly conditions: string;
 }
 
-/** Nothing tells of files that are dropped into a folder. */
-const LOOK_MS = 5_000;
-
 interface HooksFolder {
   readonly folder: string;
   readonly enabled: boolean;
@@ -36,7 +33,7 @@ const SAMPLES = [
 /** The scripts of the hooks folder: shown with their state, never edited here. */
 export function HooksPage() {
   const { t } = useSpeech();
-  const query = useThing<{ readonly report: readonly Hook[] }>('/reports/hooks', {}, { refetchInterval: LOOK_MS });
+  const query = useThing<{ readonly report: readonly Hook[] }>('/reports/hooks');
   const targets = useThing<Targets>('/targets');
   const place = useThing<{ readonly report: HooksFolder }>('/reports/hooks-folder').data?.report;
   const folder = place?.folder ?? '…';
