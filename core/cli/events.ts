@@ -200,7 +200,7 @@ const EVENT_COLUMNS: readonly Column<HubEvent>[] = [
   { head: 'TIME', value: event => time(event.time) },
   { head: 'TYPE', value: event => event.type },
   { head: 'USER', value: event => userOf(event.data) },
-  { head: 'PATH', value: event => event.subject },
+  { head: 'ABOUT', value: event => event.subject ?? aboutOf(event.data) },
   { head: 'ID', value: event => event.id },
 ];
 
@@ -224,6 +224,17 @@ function filtered(command: Command): Command {
 }
 
 function userOf(data: object): string | undefined {
-  const { session, user } = data as { readonly session?: { readonly user?: string }; readonly user?: string };
-  return session?.user ?? user;
+  const { session, user, admin } = data as {
+    readonly session?: { readonly user?: string };
+    readonly user?: string;
+    readonly admin?: string;
+  };
+  return session?.user ?? user ?? admin;
+}
+
+/** What was done, to what, and why not; or why something failed. */
+function aboutOf(data: object): string | undefined {
+  const { action, target, refused, reason, message } = data as Readonly<Record<string, string | undefined>>;
+  const parts = [action, target, refused ?? reason ?? message].filter(part => part !== undefined && part !== '');
+  return parts.length > 0 ? parts.join(' · ') : undefined;
 }

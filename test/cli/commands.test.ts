@@ -107,6 +107,10 @@ test.serial('has storages, webhooks, events, deliveries, sessions and hooks to s
     ['webhook.test'],
   );
   t.regex((await run(['events', 'show', items[0]!.id])).stdout, /webhook\.test/);
+  t.regex(
+    (await run(['events', 'list', '--type', 'admin.acted'])).stdout,
+    /admin\.acted +\(command line\) +webhooks\.remove · https:\/\/example\.com\/ /,
+  );
   const deliveries = await json<{ items: { id: string }[] }>(['deliveries', 'list']);
   t.regex((await run(['deliveries', 'show', deliveries.items[0]!.id])).stdout, /outbound\.allow/);
   await fails(['deliveries', 'dismiss', 'none'], /none/);
