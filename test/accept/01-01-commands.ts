@@ -12,6 +12,7 @@ import type { AcceptScript } from './script.js';
 const script: AcceptScript = {
   id: '01.1',
   title: "a clean clone runs by the README's commands, and the packed tarball by its own",
+  shares: 'installation',
   async run(report, scale) {
     const clone = await cleanClone();
     await report.check("the README's first command runs a hub that takes an upload", async () => {

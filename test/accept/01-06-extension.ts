@@ -11,6 +11,7 @@ import type { AcceptScript } from './script.js';
 const script: AcceptScript = {
   id: '01.6',
   title: 'a package from outside adds a kind of storage and a durable hook',
+  shares: 'installation',
   async run(report) {
     const place = await installedTarball();
     const fixture = await copyFixture('entrepot-acme', place);

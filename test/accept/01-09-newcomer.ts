@@ -13,7 +13,7 @@ import type { AcceptScript } from './script.js';
 const script: AcceptScript = {
   id: '01.9',
   title: "a newcomer's ten minutes, from the README alone",
-  alone: true,
+  shares: 'installation',
   async run(report) {
     const began = performance.now();
     const clone = await cleanClone();

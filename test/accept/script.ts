@@ -10,6 +10,8 @@ export interface AcceptScript {
   readonly title: string;
   /** It measures time, or what memory the machine gives: no other script runs beside it. */
   readonly alone?: true;
+  /** Scripts that name the same are run by one process, one after the other: they share what takes minutes to make. */
+  readonly shares?: 'installation';
   run(report: Report, scale: Scale): Promise<void>;
 }
 

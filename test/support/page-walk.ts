@@ -7,13 +7,21 @@ import { until } from './children.js';
 import { REPOSITORY } from './hub-process.js';
 
 const SCREENSHOTS = process.env.SCREENSHOTS ?? join(REPOSITORY, 'dist/screenshots');
-/** Both widths and both schemes, so that each step changes one of them. */
+/** A width of the window, in points, and a colour scheme. */
+interface Look {
+  readonly width: number;
+  readonly scheme: 'light' | 'dark';
+}
+
+/** Both widths in both schemes, so that each step changes one of them. */
 const LOOKS = [
   { width: 1440, scheme: 'light' },
   { width: 1440, scheme: 'dark' },
   { width: 390, scheme: 'dark' },
   { width: 390, scheme: 'light' },
-] as const;
+] as const satisfies readonly Look[];
+/** Each width and each scheme once. */
+export const FEW_LOOKS: readonly Look[] = [LOOKS[0], LOOKS[2]];
 const HEIGHT = 900;
 /** Pages of a browser that are looked at at a time. */
 const AT_ONCE = 2;
@@ -31,6 +39,8 @@ export interface Visit {
   readonly who?: { readonly scope: 'admin' | 'user'; readonly cookie: string };
   readonly paths: readonly string[];
   readonly dialogs?: readonly Dialog[];
+  /** All four unless told. */
+  readonly looks?: readonly Look[];
 }
 
 /** What there is to look at. */
@@ -135,7 +145,11 @@ export const CLIENT_DIALOGS: readonly Dialog[] = [
 export const OPEN_PAGES: readonly string[] = ['/admin/login', '/login', '/setup'];
 
 /** Looks at each page and dialog, wide and narrow, light and dark; each is a picture in SCREENSHOTS. Gives what is wrong with any of them. */
-export async function visit(browser: Browser, base: string, { who, paths, dialogs = [] }: Visit): Promise<readonly string[]> {
+export async function visit(
+  browser: Browser,
+  base: string,
+  { who, paths, dialogs = [], looks = LOOKS }: Visit,
+): Promise<readonly string[]> {
   await mkdir(SCREENSHOTS, { recursive: true });
   const context = who ? await loggedInContext(browser, base, who.scope, who.cookie) : await browser.newContext({ locale: 'en-GB' });
   const left: Dialog[] = [...paths.map(path => ({ path, opens: [] })), ...dialogs];
@@ -148,7 +162,7 @@ export async function visit(browser: Browser, base: string, { who, paths, dialog
         .replace(/\?.*/, '-narrowed')
         .replaceAll('/', '-')}`;
       try {
-        found.push(...(await inEveryLook(page, offences, base, next, name)));
+        found.push(...(await inEveryLook(page, offences, { url: base + next.path, opens: next.opens, name, looks })));
       } catch (error) {
         found.push(`${name}: ${next.opens.join(' > ')}: ${error instanceof Error ? error.message : String(error)}`);
       }
@@ -162,17 +176,15 @@ export async function visit(browser: Browser, base: string, { who, paths, dialog
 async function inEveryLook(
   page: Page,
   offences: Offence[],
-  base: string,
-  { path, opens }: Dialog,
-  name: string,
+  { url, opens, name, looks }: Pick<Dialog, 'opens'> & { readonly url: string; readonly name: string; readonly looks: readonly Look[] },
 ): Promise<readonly string[]> {
   const found: string[] = [];
   await page.setViewportSize({ width: LOOKS[0].width, height: HEIGHT });
   await page.emulateMedia({ colorScheme: LOOKS[0].scheme });
-  await page.goto(base + path);
+  await page.goto(url);
   await settled(page);
   for (const step of opens) await openBy(page, step);
-  for (const { width, scheme } of LOOKS) {
+  for (const { width, scheme } of looks) {
     await page.setViewportSize({ width, height: HEIGHT });
     await page.emulateMedia({ colorScheme: scheme });
     await settled(page);
