@@ -45,13 +45,20 @@ export async function* rowsOf(trx: Knex.Transaction, table: Table): AsyncGenerat
     yield batch.map(row => table.columns.map(column => plain(row[column], table.numbers.has(column))));
 }
 
-/** Adds rows as rowsOf() gave them. */
+/** Adds rows as rowsOf() gave them. Throws what the database throws, in words that name the table and not the statement. */
 export async function addRows(trx: Knex.Transaction, table: string, columns: readonly string[], rows: readonly TableRow[]): Promise<void> {
   // No database takes more values in one statement than this allows.
   const atOnce = Math.max(1, Math.min(100, Math.floor(900 / columns.length)));
   for (let start = 0; start < rows.length; start += atOnce) {
     const part = rows.slice(start, start + atOnce);
-    await trx(table).insert(part.map(row => Object.fromEntries(columns.map((column, index) => [column, row[index]]))));
+    const records = part.map(row => Object.fromEntries(columns.map((column, index) => [column, row[index]])));
+    await trx(table)
+      .insert(records)
+      .catch((error: Error) => {
+        // The statement stands before it, with a place for each of hundreds of values.
+        error.message = `${table}: ${error.message.split(' - ').at(-1)}`;
+        throw error;
+      });
   }
 }
 
